@@ -1,0 +1,1 @@
+"""The SCIM blueprint: routes, bearer authentication, reading and responses."""

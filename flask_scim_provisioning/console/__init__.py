@@ -1,0 +1,1 @@
+"""The Provisioning pages for portal administrators."""

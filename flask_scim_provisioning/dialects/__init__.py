@@ -1,0 +1,1 @@
+"""What identity providers send otherwise than the RFC, one module each."""

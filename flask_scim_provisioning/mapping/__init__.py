@@ -1,0 +1,1 @@
+"""How SCIM attributes are bound to the host's own SQLAlchemy models."""
