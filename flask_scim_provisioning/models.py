@@ -1,0 +1,285 @@
+"""The extension's own tables, declared on the host's declarative base.
+
+Every class here is a typed mixin: ``declare()`` joins it with the base of one host, so that the
+host's migrations see the tables, several databases work in one process, and the use cases are
+type-checked against the mixins. The tables know nothing of the host's own tables.
+"""
+
+import types
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.orm import Mapped, mapped_column
+
+NAME_LENGTH = 120
+DESCRIPTION_LENGTH = 500
+TENANT_LENGTH = 64
+TENANT = "main"
+"""The tenant of every integration, unless the host has tenants."""
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """An instant: aware on both sides, UTC in the database, with microseconds.
+
+    SQLite and MariaDB lose the time zone, so it is converted on the way in and put back on the
+    way out.
+    """
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose the column type that keeps a zone or, failing that, microseconds."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.DateTime(timezone=True))
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(sa.DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive value, because it would mean another instant on every machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("UtcDateTime needs an aware datetime: use datetime.now(UTC).")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        """Give the instant back, always in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utcnow() -> datetime:
+    """Return the present instant, aware."""
+    return datetime.now(UTC)
+
+
+def case_exact_string(length: int) -> sa.String:
+    """Return a string type that compares case-sensitively on every database.
+
+    MySQL and MariaDB compare without case by default; SQLite and PostgreSQL never do.
+    """
+    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(binary, "mysql", "mariadb")
+
+
+def scim_id() -> sa.String:
+    """Return the type of a resource's SCIM id: a UUID as text, so that reading converts nothing."""
+    ascii_only = mysql.CHAR(36, charset="ascii", collation="ascii_bin")
+    return sa.String(36).with_variant(ascii_only, "mysql", "mariadb")
+
+
+class _Own:
+    """What every own table has in common."""
+
+    if TYPE_CHECKING:
+        __table__: ClassVar[sa.Table]
+
+        def __init__(self, **values: Any) -> None: ...
+
+
+class Integration(_Own):
+    """One connection of an identity provider to one tenant."""
+
+    __tablename__ = "scim_integration"
+    __table_args__: Any = (sa.UniqueConstraint("tenant", "name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_LENGTH), default="")
+    type: Mapped[str] = mapped_column(sa.String(32), default="scim-2.0")
+    dialect: Mapped[str] = mapped_column(sa.String(32), default="generic")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    updated: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class ServiceAccount(_Own):
+    """The owner of an integration's tokens."""
+
+    __tablename__ = "scim_service_account"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    integration_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("scim_integration.id", ondelete="CASCADE"), unique=True
+    )
+    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class Role(_Own):
+    """A named set of permissions in one tenant: ``{"USERS": ["CREATE", ...], ...}``."""
+
+    __tablename__ = "scim_role"
+    __table_args__: Any = (sa.UniqueConstraint("tenant", "name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    permissions: Mapped[dict[str, list[str]]] = mapped_column(sa.JSON)
+
+
+class Binding(_Own):
+    """One grant: an own role to a service account, or a role of the host to a provisioned subject.
+
+    ``host_role``, ``subject_type`` and ``subject_id`` (the SCIM id of a user or group) are empty
+    for service accounts.
+    """
+
+    __tablename__ = "scim_binding"
+    __table_args__: Any = (
+        sa.UniqueConstraint("role_id", "service_account_id"),
+        sa.Index("ix_scim_binding_subject", "subject_type", "subject_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    role_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("scim_role.id", ondelete="CASCADE")
+    )
+    service_account_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE"), index=True
+    )
+    integration_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("scim_integration.id", ondelete="CASCADE"), index=True
+    )
+    host_role: Mapped[str | None] = mapped_column(sa.String(255))
+    subject_type: Mapped[str | None] = mapped_column(sa.String(16))
+    subject_id: Mapped[str | None] = mapped_column(scim_id())
+
+
+class AccessToken(_Own):
+    """A bearer token; of its secret only the SHA-256 is kept."""
+
+    __tablename__ = "scim_access_token"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    service_account_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE"), index=True
+    )
+    key_id: Mapped[str] = mapped_column(case_exact_string(32), unique=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    expires: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ExternalId(_Own):
+    """The ``externalId`` of one resource as one integration sees it (RFC 7643 section 3.1)."""
+
+    __tablename__ = "scim_external_id"
+    __table_args__: Any = (
+        sa.UniqueConstraint("integration_id", "resource_type", "link_id"),
+        sa.Index("ix_scim_external_id_value", "integration_id", "resource_type", "external_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    integration_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
+    )
+    resource_type: Mapped[str] = mapped_column(sa.String(16))
+    link_id: Mapped[str] = mapped_column(scim_id(), index=True)
+    external_id: Mapped[str] = mapped_column(case_exact_string(255))
+
+
+class Activity(_Own):
+    """One request that changed something or failed, or one act of an administrator."""
+
+    __tablename__ = "scim_activity"
+    __table_args__: Any = (sa.Index("ix_scim_activity_page", "integration_id", "id"),)
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    integration_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
+    )
+    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
+    actor: Mapped[str | None] = mapped_column(sa.String(255))
+    action: Mapped[str] = mapped_column(sa.String(64))
+    resource_type: Mapped[str | None] = mapped_column(sa.String(16))
+    resource_id: Mapped[str | None] = mapped_column(sa.String(64))
+    resource_name: Mapped[str | None] = mapped_column(sa.String(255))
+    outcome: Mapped[str] = mapped_column(sa.String(16))
+    status: Mapped[int | None] = mapped_column()
+    scim_type: Mapped[str | None] = mapped_column(sa.String(32))
+    detail: Mapped[str | None] = mapped_column(sa.String(1000))
+    duration_ms: Mapped[float | None] = mapped_column(sa.Float(53))
+    request_id: Mapped[str | None] = mapped_column(sa.String(64))
+    notes: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
+    payload: Mapped[Any | None] = mapped_column(sa.JSON(none_as_null=True))
+
+
+# Identity is what tells two declarations apart, and it hashes at once: statements are cached by it.
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The mapped classes of one declarative base."""
+
+    integration: type[Integration]
+    service_account: type[ServiceAccount]
+    role: type[Role]
+    binding: type[Binding]
+    access_token: type[AccessToken]
+    external_id: type[ExternalId]
+    activity: type[Activity]
+
+
+M = TypeVar("M", bound=_Own)
+
+
+def declare(base: type[Any]) -> Models:
+    """Declare the tables on a host's declarative base (``db.Model``, or any other).
+
+    :param base: A class made by ``DeclarativeBase``, ``declarative_base()`` or Flask-SQLAlchemy.
+    :raises RuntimeError: when the base has them already.
+    """
+    if Integration.__tablename__ in {table.name for table in base.metadata.tables.values()}:
+        raise RuntimeError(
+            "The SCIM tables are already declared on this base: make one Provisioning for each "
+            "SQLAlchemy object, and register that one on every app with init_app."
+        )
+    base = plain_base(base)
+
+    def mapped(mixin: type[M]) -> type[M]:
+        name = f"Scim{mixin.__name__}"
+        namespace = {"__module__": __name__, "__doc__": mixin.__doc__}
+        made = types.new_class(name, (mixin, base), exec_body=_filling(namespace))
+        return cast("type[M]", made)
+
+    return Models(
+        integration=mapped(Integration),
+        service_account=mapped(ServiceAccount),
+        role=mapped(Role),
+        binding=mapped(Binding),
+        access_token=mapped(AccessToken),
+        external_id=mapped(ExternalId),
+        activity=mapped(Activity),
+    )
+
+
+def plain_base(base: type[Any]) -> type[Any]:
+    """Return ``base``, or one over the same metadata where ``base`` makes dataclasses.
+
+    A mixin without dataclass fields can't become a dataclass; the tables are what the host's
+    migrations and binds see, and those belong to the metadata.
+    """
+    if orm.MappedAsDataclass not in base.__mro__:
+        return base
+    namespace = {"metadata": base.metadata, "__module__": __name__}
+    return types.new_class("ScimBase", (orm.DeclarativeBase,), exec_body=_filling(namespace))
+
+
+def _filling(values: Mapping[str, Any]) -> Any:
+    return lambda namespace: namespace.update(values)
