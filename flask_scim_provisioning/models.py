@@ -80,7 +80,11 @@ def scim_id() -> sa.String:
 
 
 class _Own:
-    """What every own table has in common."""
+    """What every own table has in common.
+
+    Every index has a name of its own: a host whose naming convention has none for indexes couldn't
+    create them otherwise.
+    """
 
     if TYPE_CHECKING:
         __table__: ClassVar[sa.Table]
@@ -92,7 +96,10 @@ class Integration(_Own):
     """One connection of an identity provider to one tenant."""
 
     __tablename__ = "scim_integration"
-    __table_args__: Any = (sa.UniqueConstraint("tenant", "name"),)
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (sa.UniqueConstraint("tenant", "name"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
@@ -122,7 +129,10 @@ class Role(_Own):
     """A named set of permissions in one tenant: ``{"USERS": ["CREATE", ...], ...}``."""
 
     __tablename__ = "scim_role"
-    __table_args__: Any = (sa.UniqueConstraint("tenant", "name"),)
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (sa.UniqueConstraint("tenant", "name"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
@@ -138,20 +148,25 @@ class Binding(_Own):
     """
 
     __tablename__ = "scim_binding"
-    __table_args__: Any = (
-        sa.UniqueConstraint("role_id", "service_account_id"),
-        sa.Index("ix_scim_binding_subject", "subject_type", "subject_id"),
-    )
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (
+            sa.UniqueConstraint("role_id", "service_account_id"),
+            sa.Index("ix_scim_binding_service_account", "service_account_id"),
+            sa.Index("ix_scim_binding_integration", "integration_id"),
+            sa.Index("ix_scim_binding_subject", "subject_type", "subject_id"),
+        )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     role_id: Mapped[uuid.UUID | None] = mapped_column(
         sa.ForeignKey("scim_role.id", ondelete="CASCADE")
     )
     service_account_id: Mapped[uuid.UUID | None] = mapped_column(
-        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE"), index=True
+        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE")
     )
     integration_id: Mapped[uuid.UUID | None] = mapped_column(
-        sa.ForeignKey("scim_integration.id", ondelete="CASCADE"), index=True
+        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
     )
     host_role: Mapped[str | None] = mapped_column(sa.String(255))
     subject_type: Mapped[str | None] = mapped_column(sa.String(16))
@@ -163,9 +178,13 @@ class AccessToken(_Own):
 
     __tablename__ = "scim_access_token"
 
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (sa.Index("ix_scim_access_token_service_account", "service_account_id"),)
+
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     service_account_id: Mapped[uuid.UUID] = mapped_column(
-        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE"), index=True
+        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE")
     )
     key_id: Mapped[str] = mapped_column(case_exact_string(32), unique=True)
     digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
@@ -179,17 +198,21 @@ class ExternalId(_Own):
     """The ``externalId`` of one resource as one integration sees it (RFC 7643 section 3.1)."""
 
     __tablename__ = "scim_external_id"
-    __table_args__: Any = (
-        sa.UniqueConstraint("integration_id", "resource_type", "link_id"),
-        sa.Index("ix_scim_external_id_value", "integration_id", "resource_type", "external_id"),
-    )
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (
+            sa.UniqueConstraint("integration_id", "resource_type", "link_id"),
+            sa.Index("ix_scim_external_id_link", "link_id"),
+            sa.Index("ix_scim_external_id_value", "integration_id", "resource_type", "external_id"),
+        )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     integration_id: Mapped[uuid.UUID] = mapped_column(
         sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
     )
     resource_type: Mapped[str] = mapped_column(sa.String(16))
-    link_id: Mapped[str] = mapped_column(scim_id(), index=True)
+    link_id: Mapped[str] = mapped_column(scim_id())
     external_id: Mapped[str] = mapped_column(case_exact_string(255))
 
 
@@ -197,7 +220,10 @@ class Activity(_Own):
     """One request that changed something or failed, or one act of an administrator."""
 
     __tablename__ = "scim_activity"
-    __table_args__: Any = (sa.Index("ix_scim_activity_page", "integration_id", "id"),)
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (sa.Index("ix_scim_activity_page", "integration_id", "id"),)
 
     id: Mapped[int] = mapped_column(
         sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True

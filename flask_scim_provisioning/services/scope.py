@@ -1,0 +1,118 @@
+"""What a use case knows of its caller, and the transaction that it runs in."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import CursorResult, Result
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from ..dialects import Dialect
+from ..models import Models
+from ..scim.errors import TemporarilyUnavailable
+
+__all__ = ["Scope", "is_transient", "rowcount", "run_transaction", "unit_of_work"]
+
+T = TypeVar("T")
+
+_ATTEMPTS = 3
+_LONGEST_PAUSE = 0.2
+_RETRY_AFTER = 5
+
+# PostgreSQL: serialization_failure, deadlock_detected ("Error Codes", class 40).
+_TRANSIENT_SQLSTATES = frozenset({"40001", "40P01"})
+# MySQL and MariaDB: lock wait timeout, deadlock, record changed since the snapshot.
+_TRANSIENT_ERRNOS = frozenset({1205, 1213, 1020})
+# SQLite says it only in words; "database table is locked" is a shared cache's form of it.
+_TRANSIENT_WORDS = ("database is locked", "database table is locked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Who calls, for which tenant, and what they may do: one for each request.
+
+    :ivar permissions: ``"USERS:CREATE"`` and the like.
+    :ivar base_url: The absolute URL of the SCIM base, without a slash at its end.
+    :ivar started: ``time.perf_counter()`` at the beginning of the request.
+    :ivar notes: Filled by dialects and use cases wherever leniency changed something.
+    :ivar request_body: The body as it was sent; it is redacted before it is kept.
+    """
+
+    session: Session = field(repr=False)
+    models: Models = field(repr=False)
+    tenant: str
+    integration_id: uuid.UUID
+    integration_name: str
+    service_account_id: uuid.UUID
+    permissions: frozenset[str]
+    dialect: Dialect
+    request_id: str
+    base_url: str
+    started: float = field(default_factory=time.perf_counter)
+    notes: list[str] = field(default_factory=list)
+    request_body: Any | None = field(default=None, repr=False)
+
+
+@contextmanager
+def unit_of_work(session: Session) -> Iterator[None]:
+    """Commit what the block did, or nothing of it."""
+    try:
+        yield
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def run_transaction(session: Session, work: Callable[[], T]) -> T:
+    """Run ``work`` in one transaction, again when the database asks for that.
+
+    ``work`` must be repeatable: it changes nothing but the database.
+
+    :raises TemporarilyUnavailable: when the database is still busy after the last attempt.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        # Authentication has already read. On MySQL and MariaDB its snapshot would hide what others
+        # have committed since; on SQLite a reader can't become a writer once somebody else wrote.
+        session.rollback()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with unit_of_work(session):
+                result = work()
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            if attempt == _ATTEMPTS:
+                raise TemporarilyUnavailable(
+                    "The database is busy and nothing was changed; send the request again.",
+                    retry_after=_RETRY_AFTER,
+                ) from error
+            # Two that met once would meet again if they waited equally long.
+            time.sleep(random.uniform(0, _LONGEST_PAUSE) * attempt)  # noqa: S311 - no secret
+        else:
+            return result
+    raise AssertionError("unreachable")
+
+
+def rowcount(result: Result[Any]) -> int:
+    """Return how many rows an ``UPDATE`` or ``DELETE`` met."""
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Say whether the same transaction may succeed when it is repeated."""
+    cause: Any = error.orig
+    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if sqlstate is not None and sqlstate in _TRANSIENT_SQLSTATES:
+        return True
+    arguments = getattr(cause, "args", ())
+    if arguments and isinstance(arguments[0], int):
+        return arguments[0] in _TRANSIENT_ERRNOS
+    return any(words in str(cause) for words in _TRANSIENT_WORDS)

@@ -1,0 +1,405 @@
+"""Bearer tokens: made, shown once, found by key id, compared in constant time.
+
+Source: RFC 6750; RFC 7644 section 2. The form (prefix, alphabet, checksum) lets secret scanners
+find a leaked token, and lets a typing error be refused without asking the database.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import re
+import secrets
+import string
+import uuid
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ..models import Models, utcnow
+from ..scim.errors import IntegrationDisabled, TemporarilyUnavailable, Unauthorized
+from . import signals
+from .activity import Action, record_administration
+from .errors import IntegrationNotFound
+from .permissions import flatten_permissions
+from .scope import rowcount, run_transaction
+
+__all__ = [
+    "Authenticated",
+    "TokenSecret",
+    "TokenView",
+    "authenticate",
+    "issue_token",
+    "list_tokens",
+    "revoke_token",
+    "rotate_token",
+]
+
+PREFIX = "scim_"
+LAST_USED_EVERY = timedelta(minutes=5)
+
+# Letters and digits only, so that a double click selects the whole token.
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_KEY_ID_LENGTH = 16
+_SECRET_LENGTH = 172  # 1,024 bits; 200 characters in all
+_CHECKSUM_LENGTH = 6
+_LONGEST_PASTE = 2000
+
+_TOKEN = re.compile(
+    rf"(?:(?i:authorization):)?(?:(?i:bearer):?)*[\"'<]?"
+    rf"{PREFIX}(?P<key_id>[0-9A-Za-z]{{{_KEY_ID_LENGTH}}})_"
+    rf"(?P<secret>[0-9A-Za-z]{{{_SECRET_LENGTH}}})"
+    rf"(?P<checksum>[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})[\"'>]?"
+)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(text: str) -> str:
+    number = zlib.crc32(text.encode("ascii"))
+    digits = []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(digits)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSecret:
+    """A token in clear; it exists while it is made and shown, and while a request checks it.
+
+    :ivar key_id: Finds the token; not secret.
+    :ivar secret: 1,024 random bits, so that a bare SHA-256 keeps it and nothing has to be slow.
+    """
+
+    key_id: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> TokenSecret:
+        """Make a token that nobody has ever had."""
+        return cls(_random(_KEY_ID_LENGTH), _random(_SECRET_LENGTH))
+
+    @classmethod
+    def parse(cls, text: str | None) -> TokenSecret | None:
+        """Read what an administrator pasted or a header carries; None when it can't be a token.
+
+        ``Bearer`` may stand before it once, twice (an identity provider adds its own to the pasted
+        one) or not at all; white space, line breaks and quotation marks around it don't matter.
+        """
+        if text is None or len(text) > _LONGEST_PASTE:
+            return None
+        found = _TOKEN.fullmatch("".join(text.split()))
+        if found is None:
+            return None
+        token = cls(found["key_id"], found["secret"])
+        return token if found["checksum"] == _checksum(token._checked()) else None
+
+    def _checked(self) -> str:
+        return f"{PREFIX}{self.key_id}_{self.secret}"
+
+    def reveal(self) -> str:
+        """Return the bearer token, 200 characters; show it once and keep it nowhere."""
+        return self._checked() + _checksum(self._checked())
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 by which it is kept."""
+        return sha256(self.secret.encode("ascii")).digest()
+
+    def matches(self, digest: bytes) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(self.digest(), digest)
+
+
+_NOBODYS_DIGEST = TokenSecret.new().digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Whose token a request carries."""
+
+    integration_id: uuid.UUID
+    integration_name: str
+    tenant: str
+    dialect: str
+    service_account_id: uuid.UUID
+    permissions: frozenset[str]
+    token_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """What may be shown of a token."""
+
+    id: uuid.UUID
+    key_id: str
+    created: datetime
+    expires: datetime | None
+    last_used: datetime | None
+    revoked: datetime | None
+
+    def is_active(self, now: datetime) -> bool:
+        """Say whether it opens anything at this instant."""
+        return self.revoked is None and (self.expires is None or now < self.expires)
+
+
+@functools.lru_cache(maxsize=64)
+def _by_key_id(models: Models) -> sa.Select[tuple[object, ...]]:
+    token, account = models.access_token.__table__, models.service_account.__table__
+    integration, binding = models.integration.__table__, models.binding.__table__
+    role = models.role.__table__
+    return (
+        sa.select(
+            token.c.id.label("token_id"),
+            token.c.digest,
+            token.c.expires,
+            token.c.revoked,
+            token.c.last_used,
+            account.c.id.label("service_account_id"),
+            integration.c.id.label("integration_id"),
+            integration.c.tenant,
+            integration.c.name,
+            integration.c.dialect,
+            integration.c.enabled,
+            role.c.permissions,
+        )
+        .select_from(
+            token.join(account, account.c.id == token.c.service_account_id)
+            .join(integration, integration.c.id == account.c.integration_id)
+            .outerjoin(binding, binding.c.service_account_id == account.c.id)
+            .outerjoin(role, role.c.id == binding.c.role_id)
+        )
+        .where(token.c.key_id == sa.bindparam("key_id"))
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _touch(models: Models) -> sa.Update:
+    token = models.access_token.__table__
+    stale = sa.or_(token.c.last_used.is_(None), token.c.last_used < sa.bindparam("before"))
+    return (
+        sa.update(token)
+        .where(token.c.id == sa.bindparam("token_id"), stale)
+        .values(last_used=sa.bindparam("now"))
+    )
+
+
+def authenticate(
+    session: Session,
+    models: Models,
+    bearer_text: str | None,
+    tenant: str,
+    integration_id: uuid.UUID | str,
+    *,
+    now: datetime | None = None,
+) -> Authenticated:
+    """Find out whose token this is, and whether it belongs to the URL it was sent to.
+
+    One statement finds everything. Everything that is wrong is wrong in the same way, so that an
+    answer tells nothing of tokens, integrations and tenants that the caller can't see.
+
+    :param bearer_text: The ``Authorization`` header, or what follows its scheme.
+    :param tenant: The tenant in the URL.
+    :param integration_id: The integration in the URL.
+    :raises Unauthorized: for every token that doesn't open this URL.
+    :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
+    """
+    now = now or utcnow()
+    token = TokenSecret.parse(bearer_text)
+    if token is None:
+        raise Unauthorized
+    rows = session.execute(_by_key_id(models), {"key_id": token.key_id}).all()
+    if not token.matches(rows[0].digest if rows else _NOBODYS_DIGEST) or not rows:
+        raise Unauthorized
+    row = rows[0]
+    if row.revoked is not None or (row.expires is not None and row.expires <= now):
+        raise Unauthorized
+    if row.tenant != tenant or str(row.integration_id) != str(integration_id).lower():
+        raise Unauthorized
+    if not row.enabled:
+        raise IntegrationDisabled
+    if row.last_used is None or now - row.last_used >= LAST_USED_EVERY:
+        _record_use(session, models, row.token_id, now)
+    return Authenticated(
+        integration_id=row.integration_id,
+        integration_name=row.name,
+        tenant=row.tenant,
+        dialect=row.dialect,
+        service_account_id=row.service_account_id,
+        permissions=frozenset().union(*(flatten_permissions(each.permissions) for each in rows)),
+        token_id=row.token_id,
+    )
+
+
+def _record_use(session: Session, models: Models, token_id: uuid.UUID, now: datetime) -> None:
+    """Write the last use, in a transaction of its own.
+
+    In the request's transaction it would lock the token's row, and with it every other request of
+    the same identity provider. The condition makes it one write when workers meet.
+    """
+    values = {"token_id": token_id, "now": now, "before": now - LAST_USED_EVERY}
+    try:
+        run_transaction(session, lambda: session.execute(_touch(models), values))
+    except (SQLAlchemyError, TemporarilyUnavailable):
+        # Bookkeeping: no reason to refuse a request. The next one tries again.
+        session.rollback()
+
+
+def issue_token(
+    session: Session,
+    models: Models,
+    service_account_id: uuid.UUID,
+    *,
+    now: datetime,
+    lifetime: timedelta | None = None,
+) -> TokenSecret:
+    """Make a token for a service account, in the caller's transaction.
+
+    :param lifetime: Until it expires; None for ever.
+    """
+    secret = TokenSecret.new()
+    session.execute(
+        sa.insert(models.access_token.__table__).values(
+            id=uuid.uuid4(),
+            service_account_id=service_account_id,
+            key_id=secret.key_id,
+            digest=secret.digest(),
+            created=now,
+            expires=None if lifetime is None else now + lifetime,
+        )
+    )
+    return secret
+
+
+def rotate_token(
+    session: Session,
+    models: Models,
+    tenant: str,
+    integration_id: uuid.UUID,
+    *,
+    overlap: timedelta = timedelta(0),
+    lifetime: timedelta | None = None,
+    actor: str | None = None,
+    now: datetime | None = None,
+) -> TokenSecret:
+    """Give an integration a new token, and end its old ones.
+
+    :param overlap: How long the old tokens go on working, so that nothing fails while an
+        administrator pastes the new one. None of them lives longer than it would have.
+    :param actor: Who does it, for the activity log.
+    :raises IntegrationNotFound: when the tenant has no such integration.
+    """
+    moment = now or utcnow()
+    integration, account = models.integration.__table__, models.service_account.__table__
+    token = models.access_token.__table__
+    owner = (
+        sa.select(account.c.id, integration.c.name)
+        .join(integration, integration.c.id == account.c.integration_id)
+        .where(integration.c.id == integration_id, integration.c.tenant == tenant)
+    )
+
+    def work() -> tuple[TokenSecret, str]:
+        row = session.execute(owner).one_or_none()
+        if row is None:
+            raise IntegrationNotFound
+        end = moment + overlap
+        active = sa.and_(
+            token.c.service_account_id == row.id,
+            token.c.revoked.is_(None),
+            sa.or_(token.c.expires.is_(None), token.c.expires > end),
+        )
+        ending = {"expires": end} if overlap else {"revoked": moment}
+        session.execute(sa.update(token).where(active).values(ending))
+        secret = issue_token(session, models, row.id, now=moment, lifetime=lifetime)
+        record_administration(
+            session,
+            models,
+            tenant=tenant,
+            integration_id=integration_id,
+            action=Action.TOKEN_ROTATED,
+            actor=actor,
+            now=moment,
+        )
+        return secret, row.name
+
+    secret, name = run_transaction(session, work)
+    signals.send(
+        signals.token_rotated, tenant, integration_id=integration_id, name=name, actor=actor
+    )
+    return secret
+
+
+def revoke_token(
+    session: Session,
+    models: Models,
+    tenant: str,
+    integration_id: uuid.UUID,
+    token_id: uuid.UUID,
+    *,
+    actor: str | None = None,
+    now: datetime | None = None,
+) -> bool:
+    """End one token at once; False when the integration has no such token, or it was over already.
+
+    :param actor: Who does it, for the activity log.
+    """
+    moment = now or utcnow()
+    integration, account = models.integration.__table__, models.service_account.__table__
+    token = models.access_token.__table__
+    accounts = (
+        sa.select(account.c.id)
+        .join(integration, integration.c.id == account.c.integration_id)
+        .where(integration.c.id == integration_id, integration.c.tenant == tenant)
+    )
+    statement = (
+        sa.update(token)
+        .where(
+            token.c.id == token_id,
+            token.c.service_account_id.in_(accounts),
+            token.c.revoked.is_(None),
+        )
+        .values(revoked=moment)
+    )
+
+    def work() -> bool:
+        ended = rowcount(session.execute(statement)) == 1
+        if ended:
+            record_administration(
+                session,
+                models,
+                tenant=tenant,
+                integration_id=integration_id,
+                action=Action.TOKEN_REVOKED,
+                actor=actor,
+                now=moment,
+            )
+        return ended
+
+    return run_transaction(session, work)
+
+
+def list_tokens(session: Session, models: Models, integration_id: uuid.UUID) -> Sequence[TokenView]:
+    """Return an integration's tokens, newest first."""
+    token, account = models.access_token.__table__, models.service_account.__table__
+    rows = session.execute(
+        sa.select(
+            token.c.id,
+            token.c.key_id,
+            token.c.created,
+            token.c.expires,
+            token.c.last_used,
+            token.c.revoked,
+        )
+        .join(account, account.c.id == token.c.service_account_id)
+        .where(account.c.integration_id == integration_id)
+        .order_by(token.c.created.desc(), token.c.id)
+    )
+    return [TokenView(*row) for row in rows]
