@@ -1,0 +1,1 @@
+"""What each operation costs beside the practical limit; ``python -m benchmarks.run``."""
