@@ -1,0 +1,129 @@
+"""``Provisioning``: what a portal registers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from . import api, cli, console
+from .mapping import GroupSchema, ResourceMapping, UserSchema
+from .mapping.links import declare_link
+from .models import TENANT, Models, declare, plain_base
+from .settings import read_settings
+from .state import EXTENSION, ProvisioningState
+
+__all__ = ["Provisioning"]
+
+logger = logging.getLogger(__name__)
+
+
+class Provisioning:
+    """SCIM 2.0 provisioning for a portal: its endpoints, its pages and its commands.
+
+    Make one object beside the models, and register it on each application::
+
+        provisioning = Provisioning(db, user_schema=PortalUser, group_schema=PortalGroup)
+        provisioning.init_app(app, admin_required=lambda: current_user.is_admin)
+
+    The object keeps nothing of an application, so that one object serves several with different
+    configurations.
+
+    :param db: The portal's Flask-SQLAlchemy object; the tables are declared on its ``Model``.
+    :param user_schema: How SCIM's users live in the portal's tables.
+    :param group_schema: How SCIM's groups do.
+    :raises RuntimeError: when ``db`` has a ``Provisioning`` already, or a schema's model belongs to
+        another metadata than ``db.Model``.
+    """
+
+    def __init__(
+        self,
+        db: SQLAlchemy,
+        *,
+        user_schema: type[UserSchema],
+        group_schema: type[GroupSchema],
+    ) -> None:
+        self.db = db
+        self.user_schema = user_schema
+        self.group_schema = group_schema
+        for schema in (user_schema, group_schema):
+            _require_same_metadata(db, schema)
+        base = plain_base(db.Model)
+        self.models: Models = declare(base)
+        # The schemas are compiled by init_app: then the portal's relationships can be resolved.
+        self._links: Mapping[str, type[Any]] = MappingProxyType(
+            {
+                "Users": declare_link(base, user_schema.opts.model, "User"),
+                "Groups": declare_link(base, group_schema.opts.model, "Group"),
+            }
+        )
+
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        admin_required: Callable[[], bool] | None = None,
+        tenant: Callable[[], str] | None = None,
+    ) -> None:
+        """Register the endpoints, the pages and the commands on an application.
+
+        :param admin_required: Says whether the current user may see the Provisioning pages; without
+            it nobody may.
+        :param tenant: Returns the tenant whose integrations the pages show; without it there is one
+            tenant, ``"main"``.
+        :raises RuntimeError: when the application has a ``Provisioning`` already.
+        :raises SettingsError: when a key of the configuration is unknown or can't be used.
+        :raises MappingError: when a schema can't work; the message says which line to change.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError(
+                "Provisioning is already registered on this app: call init_app once for each app."
+            )
+        settings = read_settings(app.config)
+        app.extensions[EXTENSION] = ProvisioningState(
+            provisioning=self,
+            database=self.db,
+            settings=settings,
+            models=self.models,
+            mappings=self._compiled(),
+            admin_required=admin_required,
+            tenant=tenant or _only_tenant,
+        )
+        app.register_blueprint(api.create_blueprint(settings["SCIM_URL_PREFIX"]))
+        app.register_blueprint(
+            console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
+        )
+        app.cli.add_command(cli.scim)
+        if admin_required is None:
+            logger.warning(
+                "Nobody can open the Provisioning pages of %s: pass init_app an admin_required "
+                "function, such as admin_required=lambda: current_user.is_admin.",
+                app.name,
+            )
+
+    def _compiled(self) -> Mapping[str, ResourceMapping]:
+        users = ResourceMapping(self.user_schema, self._links["Users"], self.models)
+        groups = ResourceMapping(self.group_schema, self._links["Groups"], self.models)
+        ResourceMapping.connect(users, groups)
+        return MappingProxyType({"Users": users, "Groups": groups})
+
+
+def _only_tenant() -> str:
+    return TENANT
+
+
+def _require_same_metadata(db: SQLAlchemy, schema: type[UserSchema] | type[GroupSchema]) -> None:
+    model = schema.opts.model
+    if model is None:
+        raise RuntimeError(
+            f"{schema.__name__} has no model: add `class Meta: model = <your model>` to it."
+        )
+    if model.metadata is not db.Model.metadata:
+        raise RuntimeError(
+            f"{model.__name__} lives in other metadata than db.Model, and one transaction can't "
+            "span two databases: map a model of the default bind."
+        )

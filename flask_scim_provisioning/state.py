@@ -1,0 +1,92 @@
+"""What one application keeps, and the way to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import current_app, has_request_context, request
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import Session
+from werkzeug.local import LocalProxy
+
+from .mapping import ResourceMapping
+from .models import Models
+from .services.integrations import endpoint_path
+
+__all__ = ["EXTENSION", "ProvisioningState", "current_provisioning"]
+
+EXTENSION = "scim_provisioning"
+"""The key in ``app.extensions``."""
+
+_DEVELOPMENT_ROOT = "http://127.0.0.1:5000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningState:
+    """What one application keeps; built once by ``Provisioning.init_app``.
+
+    :ivar provisioning: The ``Provisioning`` object, which belongs to no application.
+    :ivar settings: Every setting by name.
+    :ivar mappings: ``"Users"`` and ``"Groups"`` to what is known of them.
+    :ivar admin_required: Says whether the current user may see the Provisioning pages; with None
+        nobody may.
+    :ivar tenant: Returns the tenant whose integrations the Provisioning pages show.
+    """
+
+    provisioning: object
+    database: SQLAlchemy
+    settings: Mapping[str, Any]
+    models: Models
+    mappings: Mapping[str, ResourceMapping]
+    admin_required: Callable[[], bool] | None
+    tenant: Callable[[], str]
+
+    @property
+    def session(self) -> Session:
+        """The host's session of this request or command."""
+        return self.database.session()
+
+    @property
+    def token_lifetime(self) -> timedelta | None:
+        """How long a new token is valid; None for ever."""
+        days = self.settings["SCIM_TOKEN_DAYS"]
+        return None if days is None else timedelta(days=days)
+
+    def root_url(self) -> str:
+        """Return the portal's root as an identity provider reaches it, without a slash at its end.
+
+        It is never cached: two hosts of one portal would answer with each other's name.
+        """
+        external: str | None = self.settings["SCIM_EXTERNAL_URL"]
+        if external is not None:
+            return external
+        if has_request_context():
+            return request.url_root.rstrip("/")
+        server = current_app.config.get("SERVER_NAME")
+        if not server:
+            return _DEVELOPMENT_ROOT
+        scheme = current_app.config.get("PREFERRED_URL_SCHEME", "http")
+        root = str(current_app.config.get("APPLICATION_ROOT") or "/")
+        return f"{scheme}://{server}{root}".rstrip("/")
+
+    def endpoint_url(self, tenant: str, integration_id: uuid.UUID | str) -> str:
+        """Return the absolute SCIM base URL of an integration, without a slash at its end."""
+        prefix = self.settings["SCIM_URL_PREFIX"]
+        return self.root_url() + endpoint_path(prefix, tenant, integration_id)
+
+
+def _state() -> ProvisioningState:
+    try:
+        return cast("ProvisioningState", current_app.extensions[EXTENSION])
+    except KeyError:
+        raise RuntimeError(
+            "Provisioning is not registered on this app: call provisioning.init_app(app)."
+        ) from None
+
+
+current_provisioning = cast("ProvisioningState", LocalProxy(_state))
+"""The state of the current application."""
