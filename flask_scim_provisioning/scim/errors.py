@@ -4,8 +4,6 @@ A detail tells its reader what to do next, and it names attributes, operations a
 a value: what a client sends may be a password or somebody's address, and a detail is logged.
 """
 
-# ruff: noqa: N818 (the names are those of the protocol: its scimTypes and the reasons of HTTP)
-
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar

@@ -1,0 +1,271 @@
+"""Filters over plain values: over flat resources, and over the elements of one attribute.
+
+This is what a filter means, and what the mapping's SQL has to mean too:
+
+* ``pr`` is true where there is a value; an empty string and an object without a value are none.
+* ``eq null`` is the contrary of ``pr`` (RFC 7643 section 2.5).
+* A multi-valued attribute satisfies a comparison when one of its elements does. ``ne`` is the
+  contrary of ``eq``: no element is equal, and so an attribute without a value satisfies it.
+* ``gt``, ``ge``, ``lt``, ``le``, ``co``, ``sw`` and ``ew`` are false where there is no value.
+* ``not`` turns true into false and false into true; nothing is unknown.
+* Strings that aren't case-exact are compared in lower case. Points in time are compared as such.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, assert_never
+
+from .attributes import Attribute, ResourceType, Returned, Type
+from .errors import InvalidFilter, shown
+from .filters import And, AttrPath, Compare, Filter, Literals, Not, Operator, Or, Present, Select
+from .paths import Location, compared, locate
+from .values import instant
+
+Operand = str | bool | int | float | datetime | None
+
+_TEXT = frozenset({Type.STRING, Type.REFERENCE})
+_NUMERIC = frozenset({Type.INTEGER, Type.DECIMAL})
+_UNORDERED = frozenset({Type.BOOLEAN, Type.BINARY})
+_SUBSTRING = frozenset({"co", "sw", "ew"})
+
+_HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "co": operator.contains,
+    "sw": str.startswith,
+    "ew": str.endswith,
+}
+
+
+def matches(node: Filter, flat: Mapping[str, Any], resource_type: ResourceType) -> bool:
+    """Whether a flat resource satisfies a filter.
+
+    :raises InvalidFilter: when the filter names an unknown attribute, or one that can't be compared
+        in this way; which may be found in the terms that decide only.
+    """
+    match node:
+        case Compare(path=path, op=op, value=value):
+            location = compared(searched(path, resource_type))
+            operand = comparable(location, op, value)
+            values = _values(flat.get(location.key), location)
+            return _compare(location.leaf, values, op, operand)
+        case Present(path=path):
+            location = searched(path, resource_type)
+            return any(map(_present, _values(flat.get(location.key), location)))
+        case And(terms=terms):
+            return all(matches(term, flat, resource_type) for term in terms)
+        case Or(terms=terms):
+            return any(matches(term, flat, resource_type) for term in terms)
+        case Not(term=term):
+            return not matches(term, flat, resource_type)
+        case Select(path=path, term=term):
+            attribute = selected(path, resource_type)
+            elements = flat.get(attribute.key) or ()
+            check_elements(term, attribute.attribute)
+            return any(element_matches(term, item, attribute.attribute) for item in elements)
+        case _:
+            assert_never(node)
+
+
+def element_matches(node: Filter, element: Any, attribute: Attribute) -> bool:
+    """Whether one element of a multi-valued attribute satisfies the filter in brackets.
+
+    An element that is no object is compared by the name ``value``.
+
+    :raises InvalidFilter: as :func:`matches` does.
+    """
+    match node:
+        case Compare(path=path, op=op, value=value):
+            sub = _element_part(path, attribute)
+            location = Location(attribute.name, attribute, None if sub is attribute else sub)
+            operand = comparable(location, op, value)
+            return _compare(sub, _part(element, sub, attribute), op, operand)
+        case Present(path=path):
+            sub = _element_part(path, attribute)
+            return any(map(_present, _part(element, sub, attribute)))
+        case And(terms=terms):
+            return all(element_matches(term, element, attribute) for term in terms)
+        case Or(terms=terms):
+            return any(element_matches(term, element, attribute) for term in terms)
+        case Not(term=term):
+            return not element_matches(term, element, attribute)
+        case Select():
+            raise InvalidFilter("Brackets can't stand inside brackets; take the inner ones out.")
+        case _:
+            assert_never(node)
+
+
+def check_filter(node: Filter, resource_type: ResourceType) -> None:
+    """Make sure that every term of a filter can be evaluated.
+
+    :raises InvalidFilter: as :func:`matches` does, and for every term.
+    """
+    match node:
+        case Compare(path=path, op=op, value=value):
+            comparable(compared(searched(path, resource_type)), op, value)
+        case Present(path=path):
+            searched(path, resource_type)
+        case And(terms=terms) | Or(terms=terms):
+            for term in terms:
+                check_filter(term, resource_type)
+        case Not(term=term):
+            check_filter(term, resource_type)
+        case Select(path=path, term=term):
+            check_elements(term, selected(path, resource_type).attribute)
+        case _:
+            assert_never(node)
+
+
+def check_elements(node: Filter, attribute: Attribute) -> None:
+    """Make sure that every term of a filter in brackets can be evaluated.
+
+    :raises InvalidFilter: as :func:`element_matches` does, and for every term.
+    """
+    match node:
+        case Compare(path=path, op=op, value=value):
+            sub = _element_part(path, attribute)
+            location = Location(attribute.name, attribute, None if sub is attribute else sub)
+            comparable(location, op, value)
+        case Present(path=path):
+            _element_part(path, attribute)
+        case And(terms=terms) | Or(terms=terms):
+            for term in terms:
+                check_elements(term, attribute)
+        case Not(term=term):
+            check_elements(term, attribute)
+        case Select():
+            raise InvalidFilter("Brackets can't stand inside brackets; take the inner ones out.")
+        case _:
+            assert_never(node)
+
+
+def searched(path: AttrPath, resource_type: ResourceType) -> Location:
+    """Return the place that a filter names.
+
+    :raises InvalidFilter: when there is no such attribute, or it is never returned: what a filter
+        finds out about a password, it tells.
+    """
+    location = locate(path, resource_type)
+    if location is None:
+        raise InvalidFilter(
+            f"{resource_type.name} has no attribute {shown(str(path))}; /Schemas lists what it has."
+        )
+    if location.attribute.returned is Returned.NEVER or location.leaf.returned is Returned.NEVER:
+        raise InvalidFilter(f"{location.label} can't be searched; leave it out of the filter.")
+    return location
+
+
+def selected(path: AttrPath, resource_type: ResourceType) -> Location:
+    """Return the multi-valued attribute before the brackets of a filter.
+
+    :raises InvalidFilter: when it isn't one, or is unknown.
+    """
+    location = searched(path, resource_type)
+    if not location.attribute.multi_valued or location.sub is not None:
+        raise InvalidFilter(
+            f"{location.label} has only one value; write its sub-attribute behind a dot."
+        )
+    return location
+
+
+def comparable(location: Location, op: Operator, value: Literals) -> Operand:
+    """Return the right side of a comparison as what the left side is compared with.
+
+    :raises InvalidFilter: when the attribute's type has no such comparison, or the value another
+        type (RFC 7644 section 3.4.2.2, table 3).
+    """
+    attribute, name = location.leaf, location.label
+    if attribute.type is Type.COMPLEX:
+        raise InvalidFilter(f"{name} is complex; compare one of its sub-attributes.")
+    if value is None:
+        if op in {"eq", "ne"}:
+            return None
+        raise InvalidFilter(f'{name} can be compared with null by "eq" and "ne" only.')
+    if attribute.type in _UNORDERED and op not in {"eq", "ne"}:
+        raise InvalidFilter(f'{name} is {attribute.type}; compare it by "eq" or "ne".')
+    if attribute.type is Type.BOOLEAN:
+        if not isinstance(value, bool):
+            raise InvalidFilter(f"{name} is boolean; compare it with true or false.")
+        return value
+    if attribute.type in _NUMERIC:
+        if isinstance(value, bool | str) or op in _SUBSTRING:
+            raise InvalidFilter(f"{name} is a number; compare it with a number by eq or gt.")
+        return value
+    if not isinstance(value, str):
+        raise InvalidFilter(f"{name} is a string; compare it with one, in quotation marks.")
+    if attribute.type is Type.DATE_TIME:
+        moment = instant(value)
+        if moment is None or op in _SUBSTRING:
+            raise InvalidFilter(
+                f'{name} is a dateTime; compare it as in {name} gt "2011-05-13T04:42:34Z".'
+            )
+        return moment
+    return folded(attribute, value)
+
+
+def folded(attribute: Attribute, text: str) -> str:
+    """Return a string in the form in which values of the attribute are equal or not."""
+    return text if attribute.case_exact or attribute.type not in _TEXT else text.lower()
+
+
+def _compare(attribute: Attribute, values: Iterable[Any], op: Operator, operand: Operand) -> bool:
+    if operand is None:
+        return any(map(_present, values)) is (op == "ne")
+    if op == "ne":
+        return not _compare(attribute, values, "eq", operand)
+    holds = _HOLDS[op]
+    return any(
+        holds(value, operand)
+        for value in (_left(attribute, value) for value in values)
+        if value is not None
+    )
+
+
+def _left(attribute: Attribute, value: Any) -> Any:
+    """Return a stored value in the form that is compared."""
+    if attribute.type is Type.DATE_TIME:
+        return instant(value) if isinstance(value, str) else None
+    return folded(attribute, value) if isinstance(value, str) else value
+
+
+def _values(value: Any, location: Location) -> list[Any]:
+    """Return the values at a place, of all elements, without those that aren't there."""
+    elements = value if location.attribute.multi_valued else [value]
+    if location.sub is None:
+        return [element for element in elements or () if element is not None]
+    found: list[Any] = []
+    for element in elements or ():
+        if element is not None:
+            found.extend(_part(element, location.sub, location.attribute))
+    return found
+
+
+def _part(element: Any, sub: Attribute, attribute: Attribute) -> list[Any]:
+    value = element if sub is attribute else element.get(sub.name)
+    if value is None:
+        return []
+    return list(value) if sub is not attribute and sub.multi_valued else [value]
+
+
+def _element_part(path: AttrPath, attribute: Attribute) -> Attribute:
+    if path.urn is None and path.sub is None:
+        if attribute.type is not Type.COMPLEX and path.name.lower() == "value":
+            return attribute
+        sub = attribute.sub(path.name)
+        if sub is not None:
+            return sub
+    raise InvalidFilter(f"{attribute.name} has no sub-attribute {shown(str(path))}; correct it.")
+
+
+def _present(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_present, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_present, value))
+    return value is not None and value != ""
