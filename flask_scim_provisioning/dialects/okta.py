@@ -1,0 +1,95 @@
+"""Okta, with its two kinds of app.
+
+An app made with the App Integration Wizard reads a resource, overlays what it wants to change and
+PUTs the whole back; an app of the catalog sends PATCH, mostly without a path.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from . import filters, operations, values
+from .base import Dialect
+from .notes import Notes, leave
+from .values import member_of
+
+_SERVICE_MADE = frozenset({"id", "meta", "groups"})
+
+
+def without_service_made_attributes(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave out ``id``, ``meta`` and ``groups``, that come back as the service answered them.
+
+    Source: Okta writes the whole object back that it has read, and sends ``groups: []`` always.
+    """
+    kept = {name: item for name, item in body.items() if name.lower() not in _SERVICE_MADE}
+    if len(kept) != len(body):
+        leave(notes, "id, meta and groups in the body ignored")
+    return kept
+
+
+def without_password(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave out ``password``.
+
+    Source: Okta sends one on each create, random, also with password sync off, and calls it a
+    placeholder without meaning.
+    """
+    kept = {name: item for name, item in body.items() if name.lower() != "password"}
+    if len(kept) != len(body):
+        leave(notes, "password ignored")
+    return kept
+
+
+def without_stale_formatted_name(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave out ``name.formatted`` where the parts of the name are there.
+
+    Source: in Okta's profile PUT the old ``formatted`` of the service's own answer comes back next
+    to the new ``givenName`` and ``familyName``.
+    """
+    key = next((name for name in body if name.lower() == "name"), None)
+    name = body[key] if key is not None else None
+    if key is None or not isinstance(name, Mapping) or member_of(name, "formatted") is None:
+        return body
+    parts = [member_of(name, "givenName"), member_of(name, "familyName")]
+    if not any(parts):
+        return body
+    given = " ".join(part for part in parts if isinstance(part, str))
+    if member_of(name, "formatted") != given:
+        leave(notes, "name.formatted ignored in favour of the parts of the name")
+    kept = {inner: item for inner, item in name.items() if inner.lower() != "formatted"}
+    return {**body, key: kept}
+
+
+class Okta(Dialect):
+    """What Okta's wizard apps and catalog apps send."""
+
+    name: ClassVar[str] = "okta"
+    title: ClassVar[str] = "Okta"
+
+    # What Okta has no mapping for, it can't preserve in a PUT; a group push can overtake the
+    # creation of its members, and a PATCH that is refused for one of them isn't repeated.
+    create_missing: ClassVar[bool] = True
+    lenient: ClassVar[bool] = True
+    put_keeps_absent: ClassVar[bool] = True
+    skip_unknown_members: ClassVar[bool] = True
+
+    whole_rewrites: ClassVar[tuple[values.Rewrite, ...]] = (
+        *values.WHOLE,
+        values.elements_without_value_dropped,
+    )
+    leaf_rewrites: ClassVar[tuple[values.Rewrite, ...]] = (
+        *values.LEAF,
+        values.nothing_from_empty_string,
+    )
+    body_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
+        without_service_made_attributes,
+        without_password,
+        without_stale_formatted_name,
+    )
+    pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
+        operations.without_unchangeable_keys,
+        without_password,
+        without_stale_formatted_name,
+    )
+    comparison_rewrites: ClassVar[tuple[filters.ComparisonRewrite, ...]] = (
+        *Dialect.comparison_rewrites,
+        filters.boolean_compared_as_boolean,
+    )

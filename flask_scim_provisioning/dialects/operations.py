@@ -1,0 +1,248 @@
+"""PATCH operations that have another shape than RFC 7644 section 3.5.2 gives them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..scim.attributes import Attribute, ResourceType, Type
+from ..scim.errors import InvalidPath, InvalidSyntax, InvalidValue
+from ..scim.filters import AttrPath, Compare, Filter, Or
+from ..scim.patch import Operation
+from ..scim.paths import PatchPath, parse_path
+from .filters import FilterRewriter
+from .notes import Notes, leave
+from .values import ValueRewriter, member_of
+
+BodyRewrite = Callable[[Mapping[str, Any], Notes], Mapping[str, Any]]
+
+_VALUE = AttrPath(None, "value", None)
+_NO_CHANGE = frozenset({"id", "schemas", "meta"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a path leads: an attribute of the resource type, perhaps a part of it."""
+
+    path: PatchPath
+    attribute: Attribute
+    sub: Attribute | None
+
+    @property
+    def name(self) -> str:
+        """What notes and refusals call the place."""
+        return self.attribute.name if self.sub is None else f"{self.attribute.name}.{self.sub.name}"
+
+
+def read_operation(raw: Any, number: int, notes: Notes) -> Operation:
+    """Read one member of ``Operations``; its names and its ``op`` count in any case.
+
+    Source: Entra sends ``Add``, ``Replace`` and ``Remove`` unless the tenant URL has the flag
+    ``aadOptscim062020``, and asks for structural names in any case.
+
+    :raises InvalidSyntax: when it is no object, or its ``op`` or ``path`` is no string.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidSyntax(f"Operation {number} isn't an object; send one with op and value.")
+    op, path = member_of(raw, "op"), member_of(raw, "path")
+    if not isinstance(op, str):
+        raise InvalidSyntax(f'Operation {number} has no op; send "add", "replace" or "remove".')
+    if path is not None and not isinstance(path, str):
+        raise InvalidSyntax(f"Operation {number} has a path that isn't a string; send one.")
+    folded = op.strip().lower()
+    if folded != op and folded in ("add", "replace", "remove"):
+        leave(notes, f'op "{op.strip()}" read as {folded}')
+    return Operation(folded, (path or "").strip() or None, member_of(raw, "value"))
+
+
+def without_unchangeable_keys(value: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave ``id``, ``schemas`` and ``meta`` out of a value without a path.
+
+    Source: Okta sends ``{"id": …, "displayName": …}`` with each change of a group's name.
+    """
+    kept = {name: item for name, item in value.items() if name.lower() not in _NO_CHANGE}
+    if len(kept) != len(value):
+        leave(notes, "id, schemas and meta in the value ignored")
+    return kept
+
+
+class OperationRewriter:
+    """Makes the operations of one PATCH RFC-clean.
+
+    :param filters: What is done to the filter inside a path.
+    :param values: What is done to the values.
+    :param pathless: What is done to a value without a path before its keys are read.
+    """
+
+    def __init__(
+        self,
+        filters: FilterRewriter,
+        values: ValueRewriter,
+        pathless: Iterable[BodyRewrite],
+    ) -> None:
+        self._filters = filters
+        self._values = values
+        self._pathless = tuple(pathless)
+
+    def operations(
+        self, raw: Iterable[Any], resource_type: ResourceType, notes: Notes
+    ) -> list[Operation]:
+        """Return the operations in RFC form, in their order; one may be left out.
+
+        :raises InvalidSyntax: when one isn't an operation at all.
+        :raises InvalidValue: when a value to remove doesn't say which.
+        """
+        clean = []
+        for number, item in enumerate(raw, start=1):
+            operation = self._operation(
+                read_operation(item, number, notes), number, resource_type, notes
+            )
+            if operation is not None:
+                clean.append(operation)
+        return clean
+
+    def _operation(
+        self, operation: Operation, number: int, resource_type: ResourceType, notes: Notes
+    ) -> Operation | None:
+        if operation.path is None:
+            return self._without_path(operation, resource_type, notes)
+        if isinstance(operation.path, str) and resource_type.schema_named(operation.path):
+            whole = self._members({operation.path: operation.value}, resource_type, notes)
+            return replace(operation, value=whole[operation.path])
+        place = self._place(operation.path, resource_type, notes)
+        if place is None:
+            return operation
+        operation = replace(operation, path=place.path)
+        if operation.op == "remove":
+            return removal_by_value(operation, place, number, self._values, notes)
+        value = self._value(place, operation.value, notes)
+        return removal_of_empty_element(replace(operation, value=value), place)
+
+    def _without_path(
+        self, operation: Operation, resource_type: ResourceType, notes: Notes
+    ) -> Operation:
+        if not isinstance(operation.value, Mapping):
+            return operation
+        value = operation.value
+        for rewrite in self._pathless:
+            value = rewrite(value, notes)
+        return replace(operation, value=self._members(value, resource_type, notes))
+
+    def _members(
+        self, value: Mapping[str, Any], resource_type: ResourceType, notes: Notes
+    ) -> dict[str, Any]:
+        """Rewrite the values of an object whose keys are paths, or URNs of schemas."""
+        members = {}
+        for name, item in value.items():
+            if resource_type.schema_named(name) is not None and isinstance(item, Mapping):
+                inner = {f"{name}:{key}": part for key, part in item.items()}
+                rewritten = self._members(inner, resource_type, notes)
+                members[name] = {key[len(name) + 1 :]: part for key, part in rewritten.items()}
+                continue
+            place = self._place(name, resource_type, notes)
+            members[name] = item if place is None else self._value(place, item, notes)
+        return members
+
+    def _place(
+        self, path: str | PatchPath, resource_type: ResourceType, notes: Notes
+    ) -> Place | None:
+        """Return where a path leads, its filter rewritten; ``None`` if that's for others to say."""
+        if isinstance(path, str):
+            try:
+                path = self._parsed(path, notes)
+            except InvalidPath:
+                return None
+        found = resource_type.find(path.path.urn, path.path.name)
+        if found is None:
+            return None
+        attribute = found[1]
+        sub_name = path.sub or path.path.sub
+        sub = attribute.sub(sub_name) if sub_name else None
+        if sub_name and sub is None:
+            return None
+        if path.filter is not None:
+            path = self._with_clean_filter(path, path.filter, attribute, notes)
+        return Place(path, attribute, sub)
+
+    def _with_clean_filter(
+        self, path: PatchPath, term: Filter, attribute: Attribute, notes: Notes
+    ) -> PatchPath:
+        """Rewrite the filter; what has only one value needs none to be found.
+
+        Source: Entra removes a manager by ``manager[value eq "26118915"]`` too.
+        """
+        if attribute.multi_valued:
+            return replace(path, filter=self._filters.tree(term, notes))
+        leave(notes, f"filter behind the single value {attribute.name} ignored")
+        return PatchPath(replace(path.path, sub=path.sub or path.path.sub))
+
+    def _parsed(self, text: str, notes: Notes) -> PatchPath:
+        try:
+            return parse_path(text)
+        except InvalidPath as refusal:
+            fresh: list[str] = []
+            try:
+                path = parse_path(self._filters.repaired(text, fresh))
+            except InvalidPath:
+                raise refusal from None
+            for sentence in fresh:
+                leave(notes, sentence)
+            return path
+
+    def _value(self, place: Place, value: Any, notes: Notes) -> Any:
+        if value is None:
+            return None
+        if place.sub is not None:
+            return self._values.leaf(place.sub, value, place.name, notes)
+        if place.path.filter is not None:
+            return self._values.element(place.attribute, value, place.name, notes)
+        return self._values.value(place.attribute, value, place.name, notes)
+
+
+def removal_by_value(
+    operation: Operation, place: Place, number: int, values: ValueRewriter, notes: Notes
+) -> Operation | None:
+    """``remove`` with a list of values removes those only, never the whole attribute.
+
+    Source: Entra removes members by ``"path": "members", "value": [{"value": …}]``, where RFC 7644
+    section 3.5.2.2 knows a filter in the path only. All values become one filter.
+
+    :returns: ``None`` when the list is empty, since then nothing is to be removed.
+    :raises InvalidValue: when an element of the list has no ``value`` to find it by.
+    """
+    whole = place.sub is None and place.path.filter is None
+    if operation.value is None or not whole or not place.attribute.multi_valued:
+        return replace(operation, value=None)
+    if place.attribute.type is not Type.COMPLEX or place.attribute.sub("value") is None:
+        return replace(operation, value=None)
+    listed = values.value(place.attribute, operation.value, place.name, notes)
+    leave(notes, f"remove with values at {place.name} read as a removal of these only")
+    comparisons = tuple(
+        Compare(_VALUE, "eq", named)
+        for named in dict.fromkeys(_named_value(item, place, number) for item in listed)
+    )
+    if not comparisons:
+        return None
+    only = comparisons[0] if len(comparisons) == 1 else Or(comparisons)
+    return replace(operation, path=replace(place.path, filter=only), value=None)
+
+
+def _named_value(element: Any, place: Place, number: int) -> str:
+    value = member_of(element, "value") if isinstance(element, Mapping) else None
+    if not isinstance(value, str) or not value:
+        raise InvalidValue(
+            f"Operation {number}: a value to remove from {place.name} has no value; "
+            "send each with its value, or a path with a filter."
+        )
+    return value
+
+
+def removal_of_empty_element(operation: Operation, place: Place) -> Operation:
+    """An element whose ``value`` is unassigned is removed as a whole.
+
+    Source: Entra's gallery null test clears ``phoneNumbers[type eq "work"].value``; what stays of
+    such an element is its type, and no client reads that.
+    """
+    cleared = operation.value is None and place.sub is not None and place.sub.name == "value"
+    if not cleared or place.path.filter is None:
+        return operation
+    return Operation("remove", PatchPath(place.path.path, place.path.filter, None), None)
