@@ -55,16 +55,16 @@ class Attribute:
 
     name: str
     type: Type = Type.STRING
-    multi_valued: bool = False
-    required: bool = False
-    case_exact: bool = False
-    mutability: Mutability = Mutability.READ_WRITE
-    returned: Returned = Returned.DEFAULT
-    uniqueness: Uniqueness = Uniqueness.NONE
-    canonical_values: tuple[str, ...] = ()
-    reference_types: tuple[str, ...] = ()
-    description: str = ""
-    sub_attributes: tuple[Attribute, ...] = ()
+    multi_valued: bool = field(default=False, repr=False)
+    required: bool = field(default=False, repr=False)
+    case_exact: bool = field(default=False, repr=False)
+    mutability: Mutability = field(default=Mutability.READ_WRITE, repr=False)
+    returned: Returned = field(default=Returned.DEFAULT, repr=False)
+    uniqueness: Uniqueness = field(default=Uniqueness.NONE, repr=False)
+    canonical_values: tuple[str, ...] = field(default=(), repr=False)
+    reference_types: tuple[str, ...] = field(default=(), repr=False)
+    description: str = field(default="", repr=False)
+    sub_attributes: tuple[Attribute, ...] = field(default=(), repr=False)
 
     @cached_property
     def _by_lower_name(self) -> dict[str, Attribute]:

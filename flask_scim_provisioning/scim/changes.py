@@ -1,12 +1,13 @@
 """What a PATCH request changes, and how a change makes a new value of an old one.
 
-Applying looks at one attribute only, and returns its new value: nothing is changed in place.
+Applying looks at one attribute only, and returns its new value: nothing is changed in place. The
+``repr`` of a change hides its values, which may be a password.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
 from .attributes import Attribute, Mutability, Type
@@ -49,7 +50,7 @@ class Set:
     """
 
     target: Target
-    value: Any
+    value: Any = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Add:
     """Add values to a multi-valued attribute, except those that it has already."""
 
     target: Target
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Replace:
     """Give a multi-valued attribute these values and no others."""
 
     target: Target
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Edit:
 
     target: Target
     filter: Filter | None
-    value: Any
+    value: Any = field(repr=False)
     create: bool = False
 
 

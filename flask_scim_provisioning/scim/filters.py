@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias, assert_never, cast
 
@@ -70,11 +70,11 @@ class AttrPath:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """An attribute beside a value."""
+    """An attribute beside a value, which its ``repr`` hides: it may be somebody's address."""
 
     path: AttrPath
     op: Operator
-    value: Literals
+    value: Literals = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ anything is read, and a request that fails half-way has changed nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .attributes import Attribute, Mutability, ResourceType, Schema, Type
@@ -58,7 +58,7 @@ class Operation:
 
     op: str
     path: str | PatchPath | None = None
-    value: Any = None
+    value: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
