@@ -1,0 +1,70 @@
+"""Who may see the console: those whom the host names, and nobody if it names none."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import current_app, render_template
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user
+
+from ..state import current_provisioning
+
+__all__ = ["acting_administrator", "refuse_others"]
+
+_EXAMPLE = """provisioning.init_app(
+    app, admin_required=lambda: current_user.is_admin
+)"""
+
+
+def refuse_others() -> ResponseReturnValue | None:
+    """Let administrators through; answer everybody else.
+
+    Who isn't signed in goes where the host's Flask-Login sends them. A token of SCIM opens nothing
+    here, because only the host's session is asked.
+    """
+    login_manager = _login_manager()
+    if login_manager is not None and not current_user.is_authenticated:
+        return cast("ResponseReturnValue", login_manager.unauthorized())
+    admin_required = current_provisioning.admin_required
+    if admin_required is None:
+        return _refusal(
+            title="Nobody may open this page yet",
+            paragraphs=[
+                "The portal has not said who its administrators are. Its developers do that where "
+                "they register the extension, with a function that returns true for them:"
+            ],
+            example=_EXAMPLE,
+        )
+    if not admin_required():
+        return _refusal(
+            title="This page is for administrators",
+            paragraphs=[
+                "Your account may not manage provisioning. Ask an administrator of the portal."
+            ],
+        )
+    return None
+
+
+def acting_administrator() -> str | None:
+    """Return who acts, for the activity log: the id by which Flask-Login knows them."""
+    if _login_manager() is None:
+        return None
+    return cast("str | None", current_user.get_id())
+
+
+def _login_manager() -> LoginManager | None:
+    return getattr(current_app, "login_manager", None)
+
+
+def _refusal(
+    *, title: str, paragraphs: list[str], example: str | None = None
+) -> ResponseReturnValue:
+    page = render_template(
+        "scim_provisioning/error.html",
+        title=title,
+        symbol="shield",
+        paragraphs=paragraphs,
+        example=example,
+    )
+    return page, 403

@@ -1,0 +1,175 @@
+"""The forms of the console: they check the shape of what was typed; services check its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypedDict
+
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFError
+from wtforms import (
+    Field,
+    HiddenField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import DataRequired, Length, Optional, ValidationError
+
+from ..models import DESCRIPTION_LENGTH, NAME_LENGTH
+from ..services.integrations import TYPES
+from .guides import PROVIDERS
+
+__all__ = [
+    "ActionForm",
+    "IntegrationForm",
+    "IntegrationValues",
+    "RemoveForm",
+    "RotateForm",
+    "add_error",
+]
+
+_OVERLAPS = {
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),
+    "7d": timedelta(days=7),
+    "now": timedelta(0),
+}
+
+
+class IntegrationValues(TypedDict):
+    """What the form gives to ``services.integrations.create_integration``."""
+
+    name: str
+    description: str
+    type: str
+    dialect: str
+
+
+def add_error(field: Field, message: str) -> None:
+    """Show at a field what a service found wrong with it."""
+    field.errors = [*field.errors, message]
+
+
+def _stripped(value: str | None) -> str | None:
+    return value.strip() if value else value
+
+
+def _one_line(form: FlaskForm, field: Field) -> None:  # noqa: ARG001 - the signature is WTForms'
+    """Refuse control characters: databases cut or reject them, and a title can't show them."""
+    if not (field.data or "").isprintable():
+        raise ValidationError("Use letters, digits and punctuation only, on one line.")
+
+
+def _text(form: FlaskForm, field: Field) -> None:  # noqa: ARG001 - the signature is WTForms'
+    if not "".join((field.data or "").split()).isprintable():
+        raise ValidationError("Use letters, digits and punctuation only.")
+
+
+class ActionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+    """A button: it carries nothing but the CSRF token."""
+
+    def require_valid(self) -> None:
+        """Let only a post of our own page through.
+
+        :raises CSRFError: when the CSRF token is missing, wrong or expired.
+        """
+        if not self.validate_on_submit():
+            raise CSRFError("This page had expired.")
+
+
+class IntegrationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+    """Create an integration."""
+
+    name = StringField(
+        "Name",
+        description="How administrators recognise it, for example “Contoso Entra ID”.",
+        filters=[_stripped],
+        validators=[
+            DataRequired("Enter a name for the integration."),
+            Length(max=NAME_LENGTH, message="Use at most %(max)d characters for the name."),
+            _one_line,
+        ],
+    )
+    description = TextAreaField(
+        "Description",
+        description="What it is for and who looks after it. Optional.",
+        filters=[_stripped],
+        validators=[
+            Optional(),
+            Length(max=DESCRIPTION_LENGTH, message="Use at most %(max)d characters here."),
+            _text,
+        ],
+    )
+    type = SelectField(
+        "Provisioning type",
+        description="The protocol that your identity provider speaks.",
+        choices=list(TYPES.items()),
+        default="scim-2.0",
+    )
+    dialect = RadioField(
+        "Identity provider",
+        description="Decides which of its habits are understood, and which setup guide you see.",
+        choices=[(provider.name, provider.label) for provider in PROVIDERS.values()],
+        validators=[DataRequired("Choose your identity provider.")],
+        validate_choice=True,
+    )
+
+    def values(self) -> IntegrationValues:
+        """Return what was entered, in the words of the service."""
+        return {
+            "name": self.name.data or "",
+            "description": self.description.data or "",
+            "type": self.type.data or "",
+            "dialect": self.dialect.data or "",
+        }
+
+
+class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+    """Ask for a new token.
+
+    ``newest`` is the key id of the newest token when the page was made: a post that is sent twice,
+    by a double click or a reload, makes one token and not two.
+    """
+
+    newest = HiddenField()
+    overlap = SelectField(
+        "The present token goes on working",
+        description="Long enough to paste the new one. Choose “not at all” when the token leaked.",
+        choices=[
+            ("1h", "for 1 hour"),
+            ("1d", "for 1 day"),
+            ("7d", "for 7 days"),
+            ("now", "not at all"),
+        ],
+        default="1d",
+    )
+
+    def overlap_time(self) -> timedelta:
+        """Return how long the present tokens go on working."""
+        return _OVERLAPS[self.overlap.data]
+
+    def is_first(self, key_ids: Sequence[str]) -> bool:
+        """Say whether no token was made since the page was.
+
+        :param key_ids: The key ids of the integration's tokens, newest first.
+        """
+        return bool((self.newest.data or "") == (key_ids[0] if key_ids else ""))
+
+
+class RemoveForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+    """Remove an integration; its name is typed, so that nobody removes the wrong one by a click."""
+
+    name = StringField("Name", filters=[_stripped])
+
+    def __init__(self, expected: str) -> None:
+        super().__init__()
+        self.expected = expected
+        self.name.label.text = f"Type “{expected}” to confirm"
+
+    def validate_name(self, field: Field) -> None:
+        """Compare with the name of the integration; case counts, blanks around it don't."""
+        if (field.data or "") != self.expected.strip():
+            raise ValidationError(f"Type the name exactly as it is: {self.expected}")

@@ -1,0 +1,241 @@
+"""The pages of provisioning integrations: each reads, calls one use case, and presents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from ..models import Models, utcnow
+from ..services import activity, integrations, tokens
+from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
+from ..state import current_provisioning
+from .access import acting_administrator
+from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
+from .guides import PROVIDERS
+from .presenters import EntryPage, IntegrationPage, RoleTable, TokenPage
+
+__all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
+
+_SHOWN_ENTRIES = 20
+
+Trail = list[tuple[str, str | None]]
+
+
+def index() -> ResponseReturnValue:
+    """List the tenant's integrations."""
+    session, models, tenant = _caller()
+    now = utcnow()
+    found = [
+        _present(view, now) for view in integrations.list_integrations(session, models, tenant)
+    ]
+    return render_template("scim_provisioning/integrations/index.html", integrations=found)
+
+
+def create() -> ResponseReturnValue:
+    """Show the form; create the integration and show its token."""
+    form = IntegrationForm()
+    if form.validate_on_submit():
+        session, models, tenant = _caller()
+        try:
+            created = integrations.create_integration(
+                session,
+                models,
+                tenant=tenant,
+                lifetime=current_provisioning.token_lifetime,
+                actor=acting_administrator(),
+                **form.values(),
+            )
+        except (IntegrationNameTaken, IntegrationInvalid) as error:
+            if error.field not in form:
+                raise
+            add_error(form[error.field], str(error))
+        else:
+            return _reveal_once(
+                created.integration,
+                created.secret,
+                heading="Integration created",
+                lead=f"{created.integration.name} is enabled and waits for its first request.",
+            )
+    page = render_template(
+        "scim_provisioning/integrations/create.html",
+        form=form,
+        providers=PROVIDERS,
+        trail=_trail("Create"),
+    )
+    return page, _form_status(form)
+
+
+def show(integration_id: str) -> ResponseReturnValue:
+    """Show everything about one integration, except its secret."""
+    session, models, tenant = _caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    now = utcnow()
+    return render_template(
+        "scim_provisioning/integrations/show.html",
+        integration=_present(view, now),
+        role=RoleTable.of(view),
+        tokens=[TokenPage.of(token, now) for token in tokens.list_tokens(session, models, view.id)],
+        activity=[
+            EntryPage.of(entry, now)
+            for entry in activity.recent(session, models, view.id, _SHOWN_ENTRIES)
+        ],
+        guides=PROVIDERS.values(),
+        action=ActionForm(),
+        trail=_trail(view.name),
+    )
+
+
+def enable(integration_id: str) -> ResponseReturnValue:
+    """Let its requests in again."""
+    ActionForm().require_valid()
+    view = integrations.enable_integration(*_caller(), integration_id, actor=acting_administrator())
+    flash(f"{view.name} is enabled: its requests are let in.", "success")
+    return _to(view)
+
+
+def disable(integration_id: str) -> ResponseReturnValue:
+    """Refuse all its requests."""
+    ActionForm().require_valid()
+    view = integrations.disable_integration(
+        *_caller(), integration_id, actor=acting_administrator()
+    )
+    flash(f"{view.name} is disabled: every request is rejected.", "success")
+    return _to(view)
+
+
+def rotate(integration_id: str) -> ResponseReturnValue:
+    """Ask how long the present token goes on working; make a new one and show it."""
+    session, models, tenant = _caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    key_ids = [token.key_id for token in tokens.list_tokens(session, models, view.id)]
+    form = RotateForm()
+    if form.validate_on_submit():
+        if not form.is_first(key_ids):
+            flash("A new token was made already. Rotate again if you could not copy it.", "error")
+            return _to(view)
+        secret = tokens.rotate_token(
+            session,
+            models,
+            tenant,
+            view.id,
+            overlap=form.overlap_time(),
+            lifetime=current_provisioning.token_lifetime,
+            actor=acting_administrator(),
+        )
+        return _reveal_once(
+            view,
+            secret,
+            heading="New token",
+            lead=f"Paste it over the old one in {_present(view, utcnow()).provider.title}.",
+        )
+    form.newest.data = key_ids[0] if key_ids else ""
+    page = render_template(
+        "scim_provisioning/integrations/rotate.html",
+        form=form,
+        integration=_present(view, utcnow()),
+        trail=_trail(view, "Rotate token"),
+    )
+    return page, _form_status(form)
+
+
+def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
+    """Ask whether a token is to end at once; end it."""
+    session, models, tenant = _caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    now = utcnow()
+    token = next(
+        (each for each in tokens.list_tokens(session, models, view.id) if each.key_id == key_id),
+        None,
+    )
+    if token is None or not token.is_active(now):
+        flash("This token is over already.", "success")
+        return _to(view)
+    if request.method == "POST":
+        ActionForm().require_valid()
+        tokens.revoke_token(
+            session, models, tenant, view.id, token.id, actor=acting_administrator()
+        )
+        flash(f"The token {key_id} is revoked.", "success")
+        return _to(view)
+    return render_template(
+        "scim_provisioning/integrations/revoke.html",
+        form=ActionForm(),
+        integration=_present(view, now),
+        token=TokenPage.of(token, now),
+        trail=_trail(view, "Revoke token"),
+    )
+
+
+def remove(integration_id: str) -> ResponseReturnValue:
+    """Ask for its name; remove it."""
+    session, models, tenant = _caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    form = RemoveForm(view.name)
+    if form.validate_on_submit():
+        integrations.remove_integration(
+            session, models, tenant, view.id, actor=acting_administrator()
+        )
+        flash(f"{view.name} is removed.", "success")
+        return redirect(url_for("scim_console.index"), 303)
+    page = render_template(
+        "scim_provisioning/integrations/remove.html",
+        form=form,
+        integration=_present(view, utcnow()),
+        trail=_trail(view, "Remove"),
+    )
+    return page, _form_status(form)
+
+
+def _caller() -> tuple[Session, Models, str]:
+    """Return what every use case is given: nothing here asks beyond the tenant."""
+    state = current_provisioning
+    return state.session, state.models, state.tenant()
+
+
+def _present(view: IntegrationView, now: datetime) -> IntegrationPage:
+    return IntegrationPage.of(view, current_provisioning.endpoint_url(view.tenant, view.id), now)
+
+
+def _reveal_once(
+    view: IntegrationView, secret: tokens.TokenSecret, *, heading: str, lead: str
+) -> Response:
+    """Render the one page with a secret.
+
+    It answers the POST itself, an exception to "POST, redirect, GET": to redirect, the secret would
+    have to be kept somewhere. No cache and no history may keep it either.
+    """
+    page = render_template(
+        "scim_provisioning/integrations/reveal.html",
+        integration=_present(view, utcnow()),
+        token=secret.reveal(),
+        heading=heading,
+        lead=lead,
+        trail=_trail(view, heading),
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _form_status(form: IntegrationForm | RotateForm | RemoveForm) -> int:
+    """Say to machines as well that a form came back with errors."""
+    return 422 if form.errors else 200
+
+
+def _to(view: IntegrationView) -> ResponseReturnValue:
+    return redirect(url_for("scim_console.show", integration_id=view.id), 303)
+
+
+def _trail(*steps: IntegrationView | str) -> Trail:
+    """Return the way from the list to this page."""
+    trail: Trail = [("Provisioning", url_for("scim_console.index"))]
+    for step in steps:
+        if isinstance(step, str):
+            trail.append((step, None))
+        else:
+            trail.append((step.name, url_for("scim_console.show", integration_id=step.id)))
+    return trail
