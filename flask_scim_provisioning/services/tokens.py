@@ -184,7 +184,7 @@ def _by_key_id(models: Models) -> sa.Select[tuple[object, ...]]:
 @functools.lru_cache(maxsize=64)
 def _touch(models: Models) -> sa.Update:
     token = models.access_token.__table__
-    stale = sa.or_(token.c.last_used.is_(None), token.c.last_used < sa.bindparam("before"))
+    stale = sa.or_(token.c.last_used.is_(None), token.c.last_used <= sa.bindparam("before"))
     return (
         sa.update(token)
         .where(token.c.id == sa.bindparam("token_id"), stale)

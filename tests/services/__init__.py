@@ -1,0 +1,1 @@
+"""Use cases with a plain session: they need no application."""
