@@ -1,1 +1,17 @@
 """How SCIM attributes are bound to the host's own SQLAlchemy models."""
+
+from . import fields
+from .errors import MappingError
+from .membership import MembershipStore
+from .resources import ResourceMapping
+from .schemas import GroupSchema, ResourceSchema, UserSchema
+
+__all__ = [
+    "GroupSchema",
+    "MappingError",
+    "MembershipStore",
+    "ResourceMapping",
+    "ResourceSchema",
+    "UserSchema",
+    "fields",
+]

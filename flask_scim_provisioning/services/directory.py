@@ -567,8 +567,6 @@ def _resource(
     return Resource(found.id, _body(mapping, found, projection), found.version, location, changed)
 
 
-def _body(
-    mapping: ResourceMapping, found: Found, projection: Projection | None
-) -> dict[str, Any]:
+def _body(mapping: ResourceMapping, found: Found, projection: Projection | None) -> dict[str, Any]:
     flat = projection.trim(found.flat) if projection is not None else found.flat
     return names.nest(flat, mapping.resource_type)

@@ -1,0 +1,359 @@
+"""Bindings: where one SCIM attribute lives, and how it is read, written and searched there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import sqlalchemy as sa
+
+from ..scim import attributes as scim
+from .slots import Slot
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from .resources import ResourceMapping
+
+__all__ = [
+    "Binding",
+    "Build",
+    "Collection",
+    "ComplexBinding",
+    "Dump",
+    "OneValueBinding",
+    "Reader",
+    "ScalarBinding",
+    "StoredBinding",
+    "Unit",
+    "constant_slot",
+    "stored_slot",
+]
+
+BOUND = "$bound"
+
+
+@dataclass(slots=True)
+class Dump:
+    """What reading needs beside the row.
+
+    :ivar base_url: the absolute SCIM base URL that ``$ref`` and ``location`` begin with.
+    :ivar missing: keys of host users that are referred to and have no link yet; filled by readers.
+    """
+
+    base_url: str
+    missing: set[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What writing needs beside the host's object."""
+
+    session: Session
+    connection: sa.Connection
+    tenant: Any
+    mapping: ResourceMapping
+
+
+Reader: TypeAlias = Callable[[Sequence[Any], Dump], Any]
+Build: TypeAlias = Callable[[Callable[[str], Slot | None]], sa.ColumnElement[bool]]
+
+
+class Binding:
+    """Where one attribute lives.
+
+    ``expressions`` are selected with each row; ``reader`` turns them into a SCIM value. ``write``
+    puts a SCIM value on the host's object and returns what the host has no place for; that
+    remainder is kept in the link row, and ``merge`` joins the two again, so that an identity
+    provider reads back what it wrote.
+    """
+
+    expressions: tuple[sa.ColumnElement[Any], ...] = ()
+    place = ""
+
+    def __init__(self, key: str, attribute: scim.Attribute) -> None:
+        self.key = key
+        self.attribute = attribute
+
+    def reader(self, start: int) -> Reader:
+        """Return the function that reads the value from a row, beginning at column ``start``."""
+        raise NotImplementedError
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Write a value (None clears it) and return the remainder, or None."""
+        raise NotImplementedError
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Join what the host keeps with the remainder in the link row."""
+        return remainder if value is None else value
+
+    def normalise(self, value: Any) -> Any:
+        """Return the part of a value that says whether a write changes anything."""
+        return value
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Return the slot of the attribute or of a sub-attribute, or None where there is none."""
+        del sub
+        return None
+
+    def clearable(self) -> bool:
+        """Say whether a replace that doesn't name the attribute may clear it."""
+        return True
+
+
+class Collection:
+    """A multi-valued attribute whose elements can be searched."""
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Return SQL that says whether one element meets the condition."""
+        raise NotImplementedError
+
+
+def constant_slot(attribute: scim.Attribute, value: Any) -> Slot:
+    """Return the slot of a value that never changes and isn't written."""
+    textual = isinstance(value, str)
+    return Slot(
+        attribute, sa.literal(value), None, lambda v: v, None, False, textual, f"always {value!r}"
+    )
+
+
+def stored_slot(
+    stored: Any, key: str, attribute: scim.Attribute, sub: scim.Attribute | None = None
+) -> Slot:
+    """Return the slot of a single-valued attribute, or of its sub-attribute, in the link row."""
+    path = stored[key] if sub is None else stored[(key, sub.name)]
+    leaf = sub or attribute
+    textual = False
+    expression: Any
+    match leaf.type:
+        case scim.Type.BOOLEAN:
+            expression = path.as_boolean()
+        case scim.Type.INTEGER:
+            expression = path.as_integer()
+        case scim.Type.DECIMAL:
+            expression = path.as_float()
+        case _:
+            expression = path.as_string()
+            textual = True
+    return Slot(leaf, expression, None, lambda v: v, None, False, textual, "the link row")
+
+
+class ScalarBinding(Binding):
+    """One slot: a column, an expression with a setter, a JSON key, a constant, a look-up."""
+
+    def __init__(self, key: str, slot: Slot) -> None:
+        super().__init__(key, slot.attribute)
+        self._slot = slot
+        self.expressions = (slot.expression,)
+        self.place = slot.place
+
+    def reader(self, start: int) -> Reader:
+        """Read the one column."""
+        convert = self._slot.from_host
+        if convert is None:
+            return lambda row, dump: row[start]
+
+        def read(row: Sequence[Any], dump: Dump) -> Any:
+            value = row[start]
+            return None if value is None else convert(value)
+
+        return read
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Write the one column; nothing remains."""
+        self._slot.set(entity, value, self.attribute.name)
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Return the one slot."""
+        return self._slot if sub is None else None
+
+    def clearable(self) -> bool:
+        """A column that can't be empty is left alone, and so is ``active``."""
+        return not self._slot.required and self.attribute.name != "active"
+
+
+class StoredBinding(Binding):
+    """An attribute that the host has no place for: the link row keeps it as it was written."""
+
+    place = "the link row"
+
+    def __init__(self, key: str, attribute: scim.Attribute, stored: Any) -> None:
+        super().__init__(key, attribute)
+        self._stored = stored
+
+    def reader(self, start: int) -> Reader:
+        """Nothing is read from the host."""
+        return lambda row, dump: None
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """All of it remains."""
+        return value
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Return what was stored."""
+        return remainder
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Return the slot inside the link row; elements of lists have none."""
+        if self.attribute.multi_valued:
+            return None
+        if sub is None:
+            is_complex = self.attribute.type is scim.Type.COMPLEX
+            return None if is_complex else stored_slot(self._stored, self.key, self.attribute)
+        found = self.attribute.sub(sub)
+        return stored_slot(self._stored, self.key, self.attribute, found) if found else None
+
+
+class ComplexBinding(Binding):
+    """A single-valued complex attribute over several slots, such as ``name``."""
+
+    def __init__(
+        self, key: str, attribute: scim.Attribute, slots: Mapping[str, Slot], stored: Any
+    ) -> None:
+        super().__init__(key, attribute)
+        self._slots = slots
+        self._stored = stored
+        self.expressions = tuple(slot.expression for slot in slots.values())
+        self.place = ", ".join(f"{name}: {slot.place}" for name, slot in slots.items())
+
+    def reader(self, start: int) -> Reader:
+        """Read each sub-attribute from its slot."""
+        parts = [
+            (name, start + index, slot.from_host)
+            for index, (name, slot) in enumerate(self._slots.items())
+        ]
+
+        def read(row: Sequence[Any], dump: Dump) -> Any:
+            value = {}
+            for name, index, convert in parts:
+                part = row[index]
+                if part is not None and convert is not None:
+                    part = convert(part)
+                if part is not None:
+                    value[name] = part
+            return value or None
+
+        return read
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Write the sub-attributes that have a slot; the others remain."""
+        value = value or {}
+        for name, slot in self._slots.items():
+            slot.set(entity, value.get(name), f"{self.attribute.name}.{name}")
+        return {name: part for name, part in value.items() if name not in self._slots} or None
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Join the sub-attributes."""
+        return {**remainder, **(value or {})}
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Return the slot of a sub-attribute, in the host or in the link row."""
+        if sub is None:
+            return None
+        if sub in self._slots:
+            return self._slots[sub]
+        found = self.attribute.sub(sub)
+        return stored_slot(self._stored, self.key, self.attribute, found) if found else None
+
+    def clearable(self) -> bool:
+        """Left alone where one of the slots can't be empty."""
+        return not any(slot.required for slot in self._slots.values())
+
+
+class OneValueBinding(Binding, Collection):
+    """A multi-valued attribute of which the host keeps one element, such as the work e-mail.
+
+    The host's element is the primary one, or else the one of the declared type, or else the first.
+    The other elements, and what the host's element has beside its slots, remain in the link row.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        attribute: scim.Attribute,
+        slots: Mapping[str, Slot],
+        constants: Mapping[str, Any],
+    ) -> None:
+        super().__init__(key, attribute)
+        self._slots = slots
+        self._constants = dict(constants)
+        self.expressions = tuple(slot.expression for slot in slots.values())
+        self.place = ", ".join(slot.place for slot in slots.values())
+        self._searchable = dict(slots)
+        for name, value in constants.items():
+            sub = attribute.sub(name)
+            if sub is not None:
+                self._searchable[sub.name] = constant_slot(sub, value)
+
+    def reader(self, start: int) -> Reader:
+        """Read the host's element."""
+        parts = [
+            (name, start + index, slot.from_host)
+            for index, (name, slot) in enumerate(self._slots.items())
+        ]
+        constants = self._constants
+
+        def read(row: Sequence[Any], dump: Dump) -> Any:
+            element: dict[str, Any] = {}
+            for name, index, convert in parts:
+                part = row[index]
+                if part is not None and convert is not None:
+                    part = convert(part)
+                if part is not None:
+                    element[name] = part
+            return [{**element, **constants}] if element else None
+
+        return read
+
+    def _chosen(self, elements: list[dict[str, Any]]) -> int | None:
+        """Return the index of the element that the host keeps."""
+        kind = self._constants.get("type")
+        usable = [i for i, element in enumerate(elements) if self._slots.keys() & element.keys()]
+        for index in usable:
+            if elements[index].get("primary") is True:
+                return index
+        for index in usable:
+            if elements[index].get("type") == kind:
+                return index
+        return usable[0] if usable else None
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Write the host's element; the others remain, and what it has beside its slots."""
+        elements: list[dict[str, Any]] = value or []
+        chosen = self._chosen(elements)
+        element = elements[chosen] if chosen is not None else {}
+        for name, slot in self._slots.items():
+            slot.set(entity, element.get(name), f"{self.attribute.name}.{name}")
+        remainder = [
+            {BOUND: True, **{k: v for k, v in part.items() if k not in self._slots}}
+            if index == chosen
+            else part
+            for index, part in enumerate(elements)
+        ]
+        usual = [] if chosen is None else [{BOUND: True, **self._constants}]
+        return None if remainder == usual else remainder
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Put the host's element back into its place among the others."""
+        own = {k: v for k, v in value[0].items() if k in self._slots} if value else None
+        merged = []
+        for part in remainder:
+            if BOUND not in part:
+                merged.append(part)
+            elif own is not None:
+                merged.append({**own, **{k: v for k, v in part.items() if k != BOUND}})
+        return merged or None
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Return the slot of a sub-attribute of the host's element, for sorting."""
+        return self._searchable.get(sub or "value")
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Search the host's element."""
+        present = sa.or_(*(slot.expression.is_not(None) for slot in self._slots.values()))
+        return sa.and_(present, build(self._searchable.get))
+
+    def clearable(self) -> bool:
+        """Left alone where one of the slots can't be empty."""
+        return not any(slot.required for slot in self._slots.values())

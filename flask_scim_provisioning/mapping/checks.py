@@ -1,0 +1,146 @@
+"""What would go wrong later, said at start-up or by ``flask scim doctor``."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from ..scim.filters import Compare, attr_path
+from .bindings import Binding, Collection, StoredBinding
+from .errors import MappingError
+from .predicates import where
+from .slots import Slot
+
+if TYPE_CHECKING:
+    from .resources import ResourceMapping
+
+__all__ = ["Finding", "check", "look_ups"]
+
+_MUST_BE_SEARCHED = {"User": ("userName",), "Group": ("displayName",)}
+
+
+class Finding(NamedTuple):
+    """One thing that the doctor found.
+
+    :ivar level: ``"ok"``, ``"warning"`` or ``"problem"``.
+    :ivar statement: the SQL that mends it, if there is one.
+    """
+
+    level: str
+    message: str
+    statement: str | None = None
+
+
+def check(mapping: ResourceMapping) -> None:
+    """Refuse a declaration that can't work.
+
+    :raises MappingError: naming the line to change.
+    """
+    name = mapping.schema_name
+    for key in _MUST_BE_SEARCHED[mapping.resource_type.name]:
+        binding = mapping.bindings[key]
+        if isinstance(binding, StoredBinding):
+            snake = "user_name" if key == "userName" else "display_name"
+            raise MappingError(
+                f"{name} maps no {key}, and RFC 7643 requires one: add "
+                f"`{snake} = fields.Attribute({mapping.model.__name__}.<column>)`."
+            )
+        if binding.slot(None) is None:
+            raise MappingError(f"{name}: {key} needs a SQL expression, because it is searched by.")
+    _check_required_columns(mapping)
+
+
+def _check_required_columns(mapping: ResourceMapping) -> None:
+    """Every column that can't be empty needs an attribute or a default."""
+    written = {
+        id(expression) for binding in mapping.bindings.values() for expression in _columns(binding)
+    }
+    tenant = mapping.tenant_column
+    for column in mapping.table.columns:
+        if column.nullable or column.primary_key or id(column) in written or column is tenant:
+            continue
+        if column.default is not None or column.server_default is not None:
+            continue
+        if column.computed is not None or column.identity is not None:
+            continue
+        raise MappingError(
+            f"{mapping.schema_name}: {mapping.table.name}.{column.name} can't be empty, and no "
+            "attribute is mapped to it: map one, or give the column a default."
+        )
+
+
+def _columns(binding: Binding) -> list[Any]:
+    return [item for item in binding.expressions if isinstance(item, sa.Column)]
+
+
+def _look_up_filters(mapping: ResourceMapping) -> list[tuple[str, str]]:
+    filters = [("externalId", "externalId"), (mapping.lookup_key, mapping.lookup_key)]
+    emails = mapping.bindings.get("emails")
+    if isinstance(emails, Collection) and not isinstance(emails, StoredBinding):
+        filters.append(("emails.value", "emails.value"))
+    return filters
+
+
+def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Finding]:
+    """Say for each look-up of identity providers whether this database answers it by an index."""
+    findings = []
+    for label, path in _look_up_filters(mapping):
+        condition = where(mapping, Compare(attr_path(path), "eq", "x"), connection.dialect.name)
+        statement = (
+            sa.select(mapping.key)
+            .select_from(
+                mapping.table.outerjoin(mapping.links, mapping.links.c.host_id == mapping.key)
+            )
+            .where(condition, mapping.links.c.deleted.is_(None))
+        )
+        what = f"{mapping.resource_type.name} by {label}"
+        if _uses_index(mapping, connection, statement):
+            findings.append(Finding("ok", f"{what}: found by an index."))
+        else:
+            findings.append(
+                Finding(
+                    "problem",
+                    f"{what}: every look-up reads the whole table {mapping.table.name}.",
+                    _index_statement(mapping, path, connection),
+                )
+            )
+    return findings
+
+
+def _uses_index(mapping: ResourceMapping, connection: sa.Connection, statement: Any) -> bool:
+    """Ask the database how it would find the rows; nothing is read."""
+    compiled = statement.params(integration=uuid.UUID(int=0), tenant=None).compile(
+        dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+    )
+    table = mapping.table.name
+    match connection.dialect.name:
+        case "sqlite":
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
+            return not any(str(row[-1]).startswith(f"SCAN {table}") for row in steps)
+        case "postgresql":
+            with connection.begin_nested() as savepoint:
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                steps = connection.exec_driver_sql(f"EXPLAIN {compiled}").all()
+                savepoint.rollback()
+            return not any(f"Seq Scan on {table}" in str(row[0]) for row in steps)
+        case _:
+            plan = connection.exec_driver_sql(f"EXPLAIN {compiled}").mappings().all()
+            return not any(
+                row.get("table") == table and row.get("type") in ("ALL", "index") for row in plan
+            )
+
+
+def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connection) -> str | None:
+    binding = mapping.bindings[path.split(".")[0]]
+    slot: Slot | None = binding.slot("value" if "." in path else None)
+    column = getattr(slot, "expression", None)
+    if not isinstance(column, sa.Column):
+        return None
+    preparer = connection.dialect.identifier_preparer
+    table, name = preparer.format_table(column.table), preparer.format_column(column)
+    index = f"ix_{column.table.name}_{column.name}_scim"
+    if connection.dialect.name in ("mysql", "mariadb"):
+        return f"CREATE INDEX {index} ON {table} ({name});"
+    return f"CREATE INDEX {index} ON {table} (lower({name}));"

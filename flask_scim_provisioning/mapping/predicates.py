@@ -1,0 +1,266 @@
+"""Filters and sorting as SQL (RFC 7644 sections 3.4.2.2 and 3.4.2.3).
+
+What a filter means is said in ``scim.evaluate``; here it is said again in SQL, and tests hold the
+two against each other. A comparison that meets NULL is false in a WHERE; only under ``not`` must
+that be said, and only there it is: a ``coalesce`` around each comparison would hide the column
+from its index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, assert_never
+
+import sqlalchemy as sa
+
+from ..scim import attributes as scim
+from ..scim.errors import InvalidFilter, InvalidValue
+from ..scim.evaluate import check_filter, searched
+from ..scim.filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select
+from ..scim.paths import Location, locate
+from . import text
+from .bindings import Binding, Collection
+from .slots import Slot
+from .system import ExternalIdBinding
+
+if TYPE_CHECKING:
+    from .resources import ResourceMapping
+
+__all__ = ["element_condition", "order_by", "where"]
+
+Find = Callable[[str], "Slot | None"]
+
+
+def where(mapping: ResourceMapping, node: Filter, dialect: str) -> sa.ColumnElement[bool]:
+    """Return the condition of a filter over one resource type.
+
+    :param dialect: the database's name in SQLAlchemy, such as ``"postgresql"``.
+    :raises InvalidFilter: when an attribute is unknown or can't be searched here; never a
+        condition that means something else.
+    """
+    check_filter(node, mapping.resource_type)
+    return _where(mapping, node, dialect)
+
+
+def _where(mapping: ResourceMapping, node: Filter, dialect: str) -> sa.ColumnElement[bool]:
+    match node:
+        case And(terms=terms):
+            return sa.and_(*(_where(mapping, term, dialect) for term in terms))
+        case Or(terms=terms):
+            return sa.or_(*(_where(mapping, term, dialect) for term in terms))
+        case Not(term=term):
+            return _not(_where(mapping, term, dialect))
+        case Select(path=path, term=term):
+            location = searched(path, mapping.resource_type)
+            return _any(mapping, location, term, dialect)
+        case Present(path=path) | Compare(path=path):
+            location = searched(path, mapping.resource_type)
+            return _attribute(mapping, location, node, dialect)
+        case _:
+            assert_never(node)
+
+
+def _not(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.not_(sa.func.coalesce(condition, sa.false()))
+
+
+def element_condition(
+    attribute: scim.Attribute, node: Filter, find: Find, dialect: str
+) -> sa.ColumnElement[bool]:
+    """Return the condition of a value filter over the slots of one element."""
+    match node:
+        case And(terms=terms):
+            return sa.and_(*(element_condition(attribute, t, find, dialect) for t in terms))
+        case Or(terms=terms):
+            return sa.or_(*(element_condition(attribute, t, find, dialect) for t in terms))
+        case Not(term=term):
+            return _not(element_condition(attribute, term, find, dialect))
+        case Select(path=path):
+            raise InvalidFilter(f"{path.name}[...] stands inside brackets; take it out.")
+        case Present(path=path):
+            return _present(_element_slot(attribute, path.name, find))
+        case Compare(path=path, op=op, value=value):
+            return compare(_element_slot(attribute, path.name, find), op, value, dialect)
+        case _:
+            assert_never(node)
+
+
+def _element_slot(attribute: scim.Attribute, name: str, find: Find) -> Slot:
+    sub = attribute.sub(name)
+    slot = find(sub.name if sub is not None else name)
+    if slot is None:
+        raise _unsearchable(f"{attribute.name}.{sub.name if sub else name}")
+    return slot
+
+
+def _unsearchable(label: str) -> InvalidFilter:
+    return InvalidFilter(
+        f"{label} can't be searched on this portal; match by another attribute, such as userName "
+        "or externalId."
+    )
+
+
+def _binding(mapping: ResourceMapping, location: Location) -> Binding:
+    binding = mapping.bindings.get(location.key)
+    if binding is None:
+        raise _unsearchable(location.label)
+    return binding
+
+
+def _attribute(
+    mapping: ResourceMapping, location: Location, node: Compare | Present, dialect: str
+) -> sa.ColumnElement[bool]:
+    if location.key == "schemas":
+        return _schemas(mapping, node)
+    binding = _binding(mapping, location)
+    if location.attribute.multi_valued or isinstance(binding, ExternalIdBinding):
+        return _of_some_element(mapping, location, node, dialect)
+    slot = binding.slot(location.sub.name if location.sub else None)
+    if slot is None and location.sub is None and location.attribute.type is scim.Type.COMPLEX:
+        if isinstance(node, Present):
+            slots = [binding.slot(sub.name) for sub in location.attribute.sub_attributes]
+            return sa.or_(*(_present(found) for found in slots if found is not None))
+        slot = binding.slot("value")
+    if slot is None:
+        raise _unsearchable(location.label)
+    if isinstance(node, Present):
+        return _present(slot)
+    return compare(slot, node.op, node.value, dialect)
+
+
+def _of_some_element(
+    mapping: ResourceMapping, location: Location, node: Compare | Present, dialect: str
+) -> sa.ColumnElement[bool]:
+    """A comparison holds when it holds for one element; ``ne`` when no element is equal."""
+    path = AttrPath(None, location.sub.name if location.sub else "value")
+    some = Present(path)
+    if isinstance(node, Present):
+        return _any(mapping, location, some, dialect)
+    if node.value is None:
+        present = _any(mapping, location, some, dialect)
+        return present if node.op == "ne" else _not(present)
+    if node.op == "ne":
+        return _not(_any(mapping, location, Compare(path, "eq", node.value), dialect))
+    return _any(mapping, location, Compare(path, node.op, node.value), dialect)
+
+
+def _any(
+    mapping: ResourceMapping, location: Location, term: Filter, dialect: str
+) -> sa.ColumnElement[bool]:
+    binding = _binding(mapping, location)
+    if not isinstance(binding, Collection):
+        raise _unsearchable(location.label)
+    attribute = location.attribute
+    return binding.any(lambda find: element_condition(attribute, term, find, dialect))
+
+
+def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElement[bool]:
+    """Search by URN: every resource has its core schema, and an extension when it has data of it."""
+    resource_type = mapping.resource_type
+    if isinstance(node, Present):
+        return sa.true()
+    if node.op not in ("eq", "ne") or not isinstance(node.value, str):
+        raise InvalidFilter("schemas can only be compared with eq or ne and a URN.")
+    condition: sa.ColumnElement[bool] = sa.false()
+    urn = node.value.lower()
+    if urn == resource_type.schema.id.lower():
+        condition = sa.true()
+    for extension in resource_type.extensions:
+        if urn == extension.id.lower():
+            condition = sa.or_(*_presences(mapping, extension))
+    return _not(condition) if node.op == "ne" else condition
+
+
+def _presences(mapping: ResourceMapping, extension: scim.Schema) -> list[sa.ColumnElement[bool]]:
+    found = []
+    for attribute in extension.attributes:
+        binding = mapping.bindings[f"{extension.id}:{attribute.name}"]
+        slot = binding.slot("value" if attribute.type is scim.Type.COMPLEX else None)
+        if slot is not None:
+            found.append(_present(slot))
+    return found
+
+
+def _present(slot: Slot) -> sa.ColumnElement[bool]:
+    """``pr``: there is a value, and it isn't empty."""
+    if slot.textual:
+        return sa.and_(slot.expression.is_not(None), slot.expression != "")
+    return slot.expression.is_not(None)
+
+
+def compare(slot: Slot, op: str, value: Any, dialect: str) -> sa.ColumnElement[bool]:
+    """Return the condition of one comparison, whose operator and type have been checked."""
+    if value is None:
+        return _present(slot) if op == "ne" else _not(_present(slot))
+    if op == "ne":
+        return _not(compare(slot, "eq", value, dialect))
+    if slot.textual and isinstance(value, str):
+        return _text(slot, op, value, dialect)
+    if isinstance(value, int | float) and abs(value) >= 2**63:
+        raise InvalidFilter(f"{slot.attribute.name}: send a number of at most 64 bits.")
+    try:
+        host_value = slot.to_host(value)
+    except (ValueError, OverflowError, InvalidValue):
+        if op == "eq":
+            return sa.false()
+        raise InvalidFilter(
+            f"{slot.attribute.name} can only be compared with eq and ne on this portal."
+        ) from None
+    return _ordered(slot, op, sa.literal(host_value, slot.expression.type))
+
+
+def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
+    left = slot.expression
+    text_kept_otherwise = slot.attribute.type in (scim.Type.STRING, scim.Type.REFERENCE)
+    if op == "eq":
+        same: sa.ColumnElement[bool] = left == right
+        return same
+    if text_kept_otherwise or op in ("co", "sw", "ew"):
+        raise InvalidFilter(
+            f"{slot.attribute.name} can only be compared with eq and ne on this portal."
+        )
+    return text.in_order(left, op, right)
+
+
+def _text(slot: Slot, op: str, value: str, dialect: str) -> sa.ColumnElement[bool]:
+    exact = slot.attribute.case_exact
+    match op:
+        case "eq":
+            return text.equals(slot.expression, value, case_exact=exact, dialect=dialect)
+        case "co" | "sw" | "ew" if value == "":
+            return slot.expression.is_not(None)
+        case "co":
+            return text.contains(slot.expression, value, case_exact=exact, dialect=dialect)
+        case "sw":
+            return text.starts(slot.expression, value, case_exact=exact, dialect=dialect)
+        case "ew":
+            return text.ends(slot.expression, value, case_exact=exact, dialect=dialect)
+        case _:
+            return text.ordered(slot.expression, op, value, case_exact=exact, dialect=dialect)
+
+
+def order_by(
+    mapping: ResourceMapping, path: AttrPath, *, descending: bool, dialect: str
+) -> list[sa.ColumnElement[Any]]:
+    """Return what sorts by an attribute; resources without a value are last, or first descending.
+
+    :raises InvalidValue: when the attribute is unknown or can't be sorted by.
+    """
+    location = locate(path, mapping.resource_type)
+    binding = mapping.bindings.get(location.key) if location is not None else None
+    slot = None
+    if location is not None and binding is not None:
+        slot = binding.slot(location.sub.name if location.sub else None)
+        if slot is None and location.sub is None:
+            slot = binding.slot("value") or binding.slot("formatted")
+    if slot is None:
+        raise InvalidValue(
+            "sortBy names no attribute that this portal can sort by; name another one."
+        )
+    missing = sa.case((slot.expression.is_(None), 1), else_=0)
+    key: Any = slot.expression
+    if slot.textual:
+        key = text.sort_key(key, case_exact=slot.attribute.case_exact, dialect=dialect)
+    if descending:
+        return [missing.desc(), key.desc()]
+    return [missing, key]

@@ -1,0 +1,250 @@
+"""Bindings over the host's relationships: another person, a looked-up row, a related table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, RelationshipDirection, object_session
+
+from ..scim import attributes as scim
+from ..scim.errors import InvalidValue
+from .bindings import Binding, Build, Collection, Dump, Reader, Unit
+from .errors import MappingError
+from .slots import Slot, column_slot
+
+if TYPE_CHECKING:
+    from .resources import ResourceMapping
+
+__all__ = ["ReferenceBinding", "ValuesBinding", "lookup_slot", "relationship_of"]
+
+
+def relationship_of(source: InstrumentedAttribute[Any], direction: RelationshipDirection) -> Any:
+    """Return the relationship property behind ``User.manager``.
+
+    :raises MappingError: when it is no relationship, or not of that direction.
+    """
+    prop = getattr(source, "property", None)
+    if getattr(prop, "direction", None) is not direction:
+        raise MappingError(
+            f"{source} is no {direction.name.lower()} relationship; map the relationship itself, "
+            "such as User.manager, not its foreign key."
+        )
+    return prop
+
+
+class ReferenceBinding(Binding):
+    """A to-one relationship to another resource, such as the manager (RFC 7643 section 4.3).
+
+    A value that names nobody known here is kept in the link row, so that it is read back
+    (Entra's validator names managers that don't exist).
+    """
+
+    def __init__(
+        self,
+        key: str,
+        attribute: scim.Attribute,
+        source: InstrumentedAttribute[Any],
+        target: ResourceMapping,
+        stored: Any,
+    ) -> None:
+        super().__init__(key, attribute)
+        prop = relationship_of(source, RelationshipDirection.MANYTOONE)
+        (local, remote) = prop.local_remote_pairs[0]
+        if len(prop.local_remote_pairs) != 1 or remote is not target.key:
+            raise MappingError(f"{source} does not refer to {target.model.__name__} by its key.")
+        self._target = target
+        self._relationship = source.key
+        self._foreign_key = prop.parent.get_property_by_column(local).key
+        self._required = not local.nullable
+        self._stored = stored
+        self.place = f"{source.class_.__name__}.{source.key}"
+        link = target.link.__table__.alias()
+        self._linked = (
+            sa.select(link.c.id)
+            .where(link.c.host_id == local, link.c.deleted.is_(None))
+            .scalar_subquery()
+        )
+        self.expressions = (local, self._linked)
+
+    def reader(self, start: int) -> Reader:
+        """Read the SCIM id of the other resource."""
+        users = f"{self._target.endpoint}/"
+
+        def read(row: Sequence[Any], dump: Dump) -> Any:
+            linked = row[start + 1]
+            if linked is not None:
+                return {"value": linked, "$ref": dump.base_url + users + linked}
+            if row[start] is not None:
+                dump.missing.add(row[start])
+            return None
+
+        return read
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Set the foreign key; an id that names nobody remains."""
+        wanted = (value or {}).get("value")
+        found = None
+        if wanted is not None:
+            known = self._target.host_keys(unit.connection, [wanted], unit.tenant)
+            found = known.get(wanted.lower())
+        if found is None and self._required:
+            raise InvalidValue(
+                f"{self.attribute.name} must name a user that exists here; provision it first."
+            )
+        setattr(entity, self._foreign_key, found)
+        if object_session(entity) is not None and sa.inspect(entity).persistent:
+            unit.session.expire(entity, [self._relationship])
+        return {"value": wanted} if wanted is not None and found is None else None
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Prefer the person who is known."""
+        return value or remainder
+
+    def normalise(self, value: Any) -> Any:
+        """Only the id says who it is."""
+        return {"value": value["value"]} if value and "value" in value else None
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Search by the SCIM id of the other resource."""
+        if sub not in (None, "value"):
+            return None
+        leaf = self.attribute.sub("value") or self.attribute
+        return Slot(leaf, self._linked, None, str.lower, None, False, False, self.place)
+
+
+def lookup_slot(
+    attribute: scim.Attribute, source: InstrumentedAttribute[Any], by: InstrumentedAttribute[Any]
+) -> Slot:
+    """Return the slot of a to-one relationship that is looked up by a column, such as a role."""
+    prop = relationship_of(source, RelationshipDirection.MANYTOONE)
+    ((local, remote),) = prop.local_remote_pairs
+    inner = column_slot(attribute, by)
+    target = prop.mapper.class_
+    key = source.key
+    place = f"{source.class_.__name__}.{key}, by {by.class_.__name__}.{by.key}"
+    expression = (
+        sa.select(inner.expression).where(remote == local).scalar_subquery()
+        if remote.table is not local.table
+        else _self_lookup(inner, local, remote)
+    )
+
+    def assign(entity: Any, value: Any) -> None:
+        session = object_session(entity)
+        if value is None or session is None:
+            setattr(entity, key, None)
+            return
+        with session.no_autoflush:
+            found = session.scalars(sa.select(target).where(by == value)).first()
+        if found is None:
+            raise InvalidValue(
+                f"{attribute.name}: this portal has no {target.__name__} of that {by.key}; "
+                "create it there, or map another value."
+            )
+        setattr(entity, key, found)
+
+    return Slot(
+        attribute,
+        expression,
+        inner.from_host,
+        inner.to_host,
+        assign,
+        not local.nullable,
+        inner.textual,
+        place,
+    )
+
+
+def _self_lookup(inner: Slot, local: Any, remote: Any) -> Any:
+    other = local.table.alias()
+    column = other.c[inner.expression.key]
+    return sa.select(column).where(other.c[remote.key] == local).scalar_subquery()
+
+
+class ValuesBinding(Binding, Collection):
+    """A multi-valued complex attribute over a related table of the host."""
+
+    def __init__(
+        self,
+        key: str,
+        attribute: scim.Attribute,
+        source: InstrumentedAttribute[Any],
+        slots: Mapping[str, Slot],
+        constants: Mapping[str, Any],
+    ) -> None:
+        super().__init__(key, attribute)
+        prop = relationship_of(source, RelationshipDirection.ONETOMANY)
+        ((parent, child),) = prop.local_remote_pairs
+        self._relationship = source.key
+        self._model = prop.mapper.class_
+        self._slots = slots
+        self._constants = dict(constants)
+        self._parent = parent
+        self._child = child
+        self.place = f"{source.class_.__name__}.{source.key}"
+        columns = [slot.expression for slot in slots.values()]
+        order = list(child.table.primary_key.columns)
+        self._select = (
+            sa.select(child, *columns)
+            .where(child.in_(sa.bindparam("keys", expanding=True)))
+            .order_by(*order)
+        )
+
+    def reader(self, start: int) -> Reader:
+        """The elements are fetched for all rows at once, by :meth:`fetch`."""
+        return lambda row, dump: None
+
+    def fetch(self, connection: sa.Connection, keys: Sequence[Any]) -> dict[Any, Any]:
+        """Return the elements of each of the rows, in one statement."""
+        found: dict[Any, list[dict[str, Any]]] = {}
+        parts = [(name, slot.from_host) for name, slot in self._slots.items()]
+        for row in connection.execute(self._select, {"keys": list(keys)}):
+            element = dict(self._constants)
+            for index, (name, convert) in enumerate(parts, 1):
+                part = row[index]
+                if part is not None:
+                    element[name] = convert(part) if convert else part
+            found.setdefault(row[0], []).append(element)
+        return found
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Make the related rows equal to the elements, keeping the rows that stay as they are."""
+        wanted: list[dict[str, Any]] = list(value or [])
+        rows = list(getattr(entity, self._relationship))
+        remainder: list[dict[str, Any]] = []
+        kept = []
+        for element in wanted:
+            row = self._take(rows, element)
+            for name, slot in self._slots.items():
+                slot.set(row, element.get(name), f"{self.attribute.name}.{name}")
+            kept.append(row)
+            remainder.append({k: v for k, v in element.items() if k not in self._slots})
+        setattr(entity, self._relationship, kept)
+        usual = [self._constants] * len(wanted)
+        return None if remainder == usual else remainder
+
+    def _take(self, rows: list[Any], element: dict[str, Any]) -> Any:
+        """Return the row of an element: one of the same type or value, or a new one."""
+        for name in ("type", "value"):
+            slot = self._slots.get(name)
+            if slot is None or element.get(name) is None:
+                continue
+            column = getattr(slot.expression, "key", None)
+            for row in rows:
+                if column and getattr(row, column, None) == slot.to_host(element[name]):
+                    rows.remove(row)
+                    return row
+        return self._model()
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Give each element its own remainder back."""
+        return [
+            {**(remainder[i] if i < len(remainder) else {}), **element}
+            for i, element in enumerate(value or [])
+        ] or None
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Search the related rows."""
+        condition = build(self._slots.get)
+        return sa.exists().where(self._child == self._parent, condition)

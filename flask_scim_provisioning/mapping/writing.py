@@ -1,0 +1,326 @@
+"""Writing resources: through the host's own objects, so that its defaults and events count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ..models import utcnow
+from ..scim.errors import InvalidValue, Uniqueness
+from .bindings import Unit
+from .links import new_id
+from .reading import Found, Viewpoint
+from .resources import ResourceMapping
+
+__all__ = [
+    "delete_resource",
+    "existing_entity",
+    "insert_resource",
+    "moment",
+    "revive_resource",
+    "save_changes",
+    "write_external_id",
+]
+
+_APART = ("externalId", "members")
+"""Attributes that are kept in tables of their own."""
+
+
+def moment() -> datetime:
+    """Return the present instant as precisely as ``meta`` shows it: in milliseconds."""
+    now = utcnow()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _write(
+    mapping: ResourceMapping, unit: Unit, entity: Any, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write values to the host's object and return the remainders by key, None where none is."""
+    remainders: dict[str, Any] = {}
+    with unit.session.no_autoflush:
+        for key, value in values.items():
+            if key in _APART and isinstance_apart(mapping, key):
+                continue
+            remainders[key] = mapping.bindings[key].write(entity, value, unit)
+    return remainders
+
+
+def isinstance_apart(mapping: ResourceMapping, key: str) -> bool:
+    """Say whether an attribute is kept apart, and not in a column that the team maps."""
+    return key == "members" or mapping.bindings[key].place == "scim_external_id"
+
+
+def _flush(mapping: ResourceMapping, session: Session) -> None:
+    """Send the host's changes to the database.
+
+    :raises Uniqueness: when a value is taken; the database has the last word on that.
+    :raises InvalidValue: when the database refuses a value, or the lack of one.
+    """
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise refusal(mapping, error) from None
+
+
+_UNIQUE = re.compile(r"unique|duplicate", re.IGNORECASE)
+_SQLITE_COLUMN = re.compile(r"constraint failed: (?:index )?'?([\w.]+)")
+
+
+def refusal(mapping: ResourceMapping, error: IntegrityError) -> InvalidValue | Uniqueness:
+    """Return what an identity provider is told about a constraint of the host's database."""
+    cause: Any = error.orig
+    message = str(cause)
+    code = getattr(cause, "sqlstate", None) or (getattr(cause, "args", None) or [None])[0]
+    attributes = ", ".join(_attributes_in(mapping, message)) or mapping.lookup_key
+    if code in ("23505", 1062, 1586) or _UNIQUE.search(message):
+        return Uniqueness(
+            f"{attributes} is already in use by another {mapping.resource_type.name}; give it "
+            "another value, or match the existing one instead of creating a new one."
+        )
+    return InvalidValue(
+        f"This portal's database refuses {attributes}: a value is missing or out of its range; "
+        "correct the attribute mapping of the identity provider."
+    )
+
+
+def _attributes_in(mapping: ResourceMapping, message: str) -> Iterable[str]:
+    """Find the attributes whose columns a database's message names."""
+    words = set(re.findall(r"\w+", message.split("DETAIL")[0]))
+    words |= set(re.findall(r"\(([\w, ()]+)\)=", message))
+    for key, binding in mapping.bindings.items():
+        for expression in binding.expressions:
+            name = getattr(expression, "name", None)
+            if isinstance(expression, sa.Column) and any(
+                name == word or word.endswith(f"_{name}") or f"({name})" in word for word in words
+            ):
+                yield key.rsplit(":", 1)[-1]
+                break
+
+
+def existing_entity(mapping: ResourceMapping, session: Session, key: Any) -> Any:
+    """Return the host's object with a key.
+
+    :raises LookupError: when the row is gone.
+    """
+    entity = session.get(mapping.model, key)
+    if entity is None:
+        raise LookupError(key)
+    return entity
+
+
+def insert_resource(
+    mapping: ResourceMapping, session: Session, view: Viewpoint, values: Mapping[str, Any]
+) -> tuple[Any, str]:
+    """Insert a host row and its link; return the row's key and the new SCIM id.
+
+    :raises Uniqueness: when the name is taken.
+    :raises InvalidValue: when the host can't keep a value, or needs one that isn't there.
+    """
+    entity = mapping.model()
+    if mapping.tenant_name is not None:
+        setattr(entity, mapping.tenant_name, view.tenant)
+    unit = Unit(session, view.connection, view.tenant, mapping)
+    with session.no_autoflush:
+        session.add(entity)
+        complete = {key: values.get(key) for key in _host_keys(mapping) if key in values}
+        for key in _host_keys(mapping):
+            if key not in complete and key != "active" and not mapping.bindings[key].clearable():
+                complete[key] = None
+        remainders = _write(mapping, unit, entity, {**complete, **_others(mapping, values)})
+    _flush(mapping, session)
+    host_key = getattr(entity, mapping.key_name)
+    resource_id = _insert_link(mapping, view, host_key, remainders)
+    write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
+    return host_key, resource_id
+
+
+def _host_keys(mapping: ResourceMapping) -> Sequence[str]:
+    return [key for key, binding in mapping.bindings.items() if binding.expressions]
+
+
+def _others(mapping: ResourceMapping, values: Mapping[str, Any]) -> dict[str, Any]:
+    keys = set(_host_keys(mapping))
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def _insert_link(
+    mapping: ResourceMapping, view: Viewpoint, host_key: Any, remainders: Mapping[str, Any]
+) -> str:
+    now = moment()
+    resource_id = new_id()
+    stored = {key: part for key, part in remainders.items() if part is not None}
+    view.connection.execute(
+        mapping.kept("insert link", lambda: sa.insert(mapping.links)),
+        {
+            "id": resource_id,
+            "host_id": host_key,
+            "version": 1,
+            "created": now,
+            "last_modified": now,
+            "deleted": None,
+            "stored": stored or None,
+        },
+    )
+    return resource_id
+
+
+def revive_resource(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    host_key: Any,
+    values: Mapping[str, Any],
+) -> str:
+    """Take over a host row that has no link, or one that SCIM had deleted; return its new id."""
+    entity = existing_entity(mapping, session, host_key)
+    unit = Unit(session, view.connection, view.tenant, mapping)
+    remainders = _write(mapping, unit, entity, values)
+    _flush(mapping, session)
+    links = mapping.links
+    view.connection.execute(sa.delete(links).where(links.c.host_id == host_key))
+    resource_id = _insert_link(mapping, view, host_key, remainders)
+    write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
+    return resource_id
+
+
+def write_external_id(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    resource_id: str,
+    value: str | None,
+    *,
+    fresh: bool = False,
+) -> None:
+    """Keep the ``externalId`` of a resource for the calling integration; None forgets it.
+
+    :param fresh: the resource is new, so there is none to replace.
+    :raises InvalidValue: when it is longer than 255 characters.
+    """
+    if not isinstance_apart(mapping, "externalId"):
+        return
+    if value is not None and len(value) > 255:
+        raise InvalidValue("externalId has at most 255 characters here; map a shorter value.")
+    table = mapping.models.external_id.__table__
+    if not fresh:
+        forget = mapping.kept(
+            "forget external id",
+            lambda: sa.delete(table).where(
+                table.c.integration_id == sa.bindparam("integration"),
+                table.c.resource_type == mapping.resource_type.name,
+                table.c.link_id == sa.bindparam("link"),
+            ),
+        )
+        parameters = {"integration": view.integration, "link": resource_id}
+        view.connection.execute(forget, parameters)
+    if value is not None:
+        view.connection.execute(
+            mapping.kept("insert external id", lambda: sa.insert(table)),
+            {
+                "integration_id": view.integration,
+                "resource_type": mapping.resource_type.name,
+                "link_id": resource_id,
+                "external_id": value,
+            },
+        )
+
+
+def save_changes(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    found: Found,
+    values: Mapping[str, Any],
+) -> None:
+    """Write changed values of one resource, and move its version.
+
+    :param values: new values by key; None clears. Members are written by ``services.membership``.
+    :raises Uniqueness: when a value is taken.
+    :raises InvalidValue: when the host can't keep a value.
+    """
+    remainders: dict[str, Any] = {}
+    inner = {k: v for k, v in values.items() if not (k in _APART and isinstance_apart(mapping, k))}
+    if any(mapping.bindings[key].expressions or _related(mapping, key) for key in inner):
+        entity = existing_entity(mapping, session, found.host_key)
+        unit = Unit(session, view.connection, view.tenant, mapping)
+        remainders = _write(mapping, unit, entity, inner)
+        _flush(mapping, session)
+    else:
+        remainders = dict(inner)
+    if "externalId" in values and isinstance_apart(mapping, "externalId"):
+        write_external_id(mapping, view, found.id, values["externalId"])
+    stored = {**found.stored, **remainders}
+    stored = {key: part for key, part in stored.items() if part is not None}
+    _move_version(mapping, view, found, stored)
+
+
+def _related(mapping: ResourceMapping, key: str) -> bool:
+    return mapping.bindings[key].place != "the link row"
+
+
+def _move_version(
+    mapping: ResourceMapping, view: Viewpoint, found: Found, stored: dict[str, Any]
+) -> None:
+    links = mapping.links
+    values: dict[str, Any] = {"link_id": found.id, "now": moment()}
+    if stored == found.stored:
+        statement = mapping.kept(
+            "move version",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(version=links.c.version + 1, last_modified=sa.bindparam("now"))
+            ),
+        )
+    else:
+        values["kept"] = stored or None
+        statement = mapping.kept(
+            "move version and store",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(
+                    version=links.c.version + 1,
+                    last_modified=sa.bindparam("now"),
+                    stored=sa.bindparam("kept"),
+                )
+            ),
+        )
+    view.connection.execute(statement, values)
+
+
+def delete_resource(
+    mapping: ResourceMapping, session: Session, view: Viewpoint, found: Found
+) -> None:
+    """Delete the host's row, or deactivate it and hide it from SCIM, as the team says.
+
+    Groups are deleted and their members stay; users are deactivated, leave every group, and stay
+    in the host's table.
+    """
+    entity = existing_entity(mapping, session, found.host_key)
+    memberships = mapping.groups.members
+    if memberships is not None and mapping is mapping.groups:
+        memberships.store.clear(view.connection, found.host_key)
+    elif memberships is not None:
+        memberships.store.leave_all(view.connection, found.host_key)
+    if mapping.deletes_rows:
+        write_external_id(mapping, view, found.id, None)
+        links = mapping.links
+        view.connection.execute(sa.delete(links).where(links.c.id == found.id))
+        session.delete(entity)
+        _flush(mapping, session)
+        return
+    unit = Unit(session, view.connection, view.tenant, mapping)
+    if "active" in mapping.bindings and mapping.bindings["active"].expressions:
+        _write(mapping, unit, entity, {"active": False})
+        _flush(mapping, session)
+    write_external_id(mapping, view, found.id, None)
+    links = mapping.links
+    view.connection.execute(
+        sa.update(links).where(links.c.id == found.id).values(deleted=moment(), stored=None)
+    )
