@@ -1,8 +1,9 @@
 """The schemas of RFC 7643 as data: User (section 4.1), Group (4.2) and Enterprise User (4.3).
 
-The characteristics are those of section 8.7.1. It differs in three places, where the prose of the
-RFC contradicts its listing: a group's ``displayName`` is required (section 4.2), and values of the
-types reference and binary are case-exact (sections 2.3.6 and 2.3.7).
+The characteristics are those of section 8.7.1, except where the prose of the RFC contradicts that
+listing: a group's ``displayName`` is required (section 4.2); references, binary values and ids, also
+those of members, groups and managers, are case-exact (sections 2.3.6, 2.3.7 and 3.1); and so is a
+password.
 """
 
 from collections.abc import Iterable
@@ -98,7 +99,12 @@ _GROUPS = Attribute(
     mutability=Mutability.READ_ONLY,
     description="The groups that the user belongs to; changed through the groups themselves.",
     sub_attributes=(
-        Attribute("value", mutability=Mutability.READ_ONLY, description="The id of the group."),
+        Attribute(
+            "value",
+            case_exact=True,
+            mutability=Mutability.READ_ONLY,
+            description="The id of the group.",
+        ),
         _reference(
             "$ref",
             "The URL of the group.",
@@ -139,6 +145,7 @@ USER_SCHEMA = Schema(
         Attribute("active", Type.BOOLEAN, description="Whether the person may use the service."),
         Attribute(
             "password",
+            case_exact=True,
             mutability=Mutability.WRITE_ONLY,
             returned=Returned.NEVER,
             description="The password in clear text; it can be set and never be read.",
@@ -205,7 +212,10 @@ GROUP_SCHEMA = Schema(
             description="Who belongs to the group.",
             sub_attributes=(
                 Attribute(
-                    "value", mutability=Mutability.IMMUTABLE, description="The id of the member."
+                    "value",
+                    case_exact=True,
+                    mutability=Mutability.IMMUTABLE,
+                    description="The id of the member.",
                 ),
                 _reference(
                     "$ref",
@@ -245,7 +255,7 @@ ENTERPRISE_USER_SCHEMA = Schema(
             Type.COMPLEX,
             description="The person's manager.",
             sub_attributes=(
-                Attribute("value", description="The id of the manager."),
+                Attribute("value", case_exact=True, description="The id of the manager."),
                 _reference("$ref", "The URL of the manager.", "User"),
                 Attribute(
                     "displayName",

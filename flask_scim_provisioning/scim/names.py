@@ -35,7 +35,7 @@ def flatten(
         elif attribute.mutability is not Mutability.READ_ONLY:
             if key in flat:
                 raise InvalidSyntax(f"{shown(name)} is given twice; send it once.")
-            flat[key] = check(attribute, value, shown(name))
+            flat[key] = check(attribute, value, shown(name), notes=notes)
     return flat
 
 

@@ -201,10 +201,10 @@ class _Planner:
                 self._edit(place, condition, value)
             return
         if place.sub is not None or attribute.type is not Type.COMPLEX:
-            self._set(place, check(place.leaf, value, place.label))
+            self._set(place, self._checked(place, value))
             return
         # "Sub-attributes that are not specified SHALL be left unchanged" (3.5.2.3); null unassigns.
-        checked = check_one(attribute, value, place.label, partial=True)
+        checked = self._checked_one(place, value)
         if checked is not None or value is None:
             self._set(place, checked)
         for sub in _unassigned(attribute, value or {}):
@@ -213,7 +213,7 @@ class _Planner:
     def _write_values(self, op: str, place: Location, value: Any) -> None:
         attribute, target = place.attribute, self._target(place)
         values = value if value is None or isinstance(value, list | tuple) else [value]
-        checked = check(attribute, values, place.label)
+        checked = self._checked(place, values)
         if op == "add":
             if checked is not None:
                 self.changes.append(Add(target, tuple(checked)))
@@ -231,13 +231,25 @@ class _Planner:
             self.changes.append(Remove(target, condition))
             return
         if place.sub is not None:
-            checked = check(place.sub, value, place.label)
+            checked = self._checked(place, value)
         else:
-            checked = check_one(place.attribute, value, place.label, partial=True)
+            checked = self._checked_one(place, value)
             checked = _with_unassigned(place.attribute, value, checked)
         if checked is None:
             self._refuse_unassigning(place, condition)
         self.changes.append(Edit(target, condition, checked, create))
+
+    def _checked(self, place: Location, value: Any) -> Any:
+        notes: list[str] = []
+        checked = check(place.leaf, value, place.label, notes=notes)
+        self._note_all(notes)
+        return checked
+
+    def _checked_one(self, place: Location, value: Any) -> Any:
+        notes: list[str] = []
+        checked = check_one(place.attribute, value, place.label, partial=True, notes=notes)
+        self._note_all(notes)
+        return checked
 
     def _set(self, place: Location, value: Any) -> None:
         if value is None:
@@ -261,7 +273,10 @@ class _Planner:
         self._note(what)
 
     def _note(self, what: str) -> None:
-        self.notes.append(f"operation {self.number}: {what} ignored")
+        self._note_all([f"{what} ignored"])
+
+    def _note_all(self, notes: list[str]) -> None:
+        self.notes.extend(f"operation {self.number}: {note}" for note in dict.fromkeys(notes))
 
 
 def _unassigned(attribute: Attribute, value: Mapping[str, Any]) -> Iterator[Attribute]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .attributes import Attribute, Mutability, Type
-from .errors import InvalidValue
+from .errors import InvalidValue, shown
 
 _MOST_NEGATIVE, _MOST_POSITIVE = -(2**63), 2**63 - 1
 
@@ -27,7 +27,14 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _BLANK = re.compile(r"[ \t\r\n]+")
 
 
-def check(attribute: Attribute, value: Any, path: str, *, partial: bool = False) -> Any:
+def check(
+    attribute: Attribute,
+    value: Any,
+    path: str,
+    *,
+    partial: bool = False,
+    notes: list[str] | None = None,
+) -> Any:
     """Return the value in canonical form, or ``None`` where it says that there is none.
 
     ``null``, an empty list and an object without a value are the same: unassigned (RFC 7643 section
@@ -36,17 +43,20 @@ def check(attribute: Attribute, value: Any, path: str, *, partial: bool = False)
     :param path: How the client calls the place; it's all that an error says of the value.
     :param partial: Whether the value only adds to what is there, so that required sub-attributes
         may be missing.
+    :param notes: Where to say which unknown sub-attributes were dropped.
     :raises InvalidValue: when the value has another type, or more than one value is primary.
     """
     if value is None:
         return None
     if not attribute.multi_valued:
-        return check_one(attribute, value, path, partial=partial)
+        return check_one(attribute, value, path, partial=partial, notes=notes)
     if not isinstance(value, list | tuple):
         raise InvalidValue(f"{path} is multi-valued; send a list.")
     checked = [
         item
-        for item in (check_one(attribute, item, path, partial=partial) for item in value)
+        for item in (
+            check_one(attribute, item, path, partial=partial, notes=notes) for item in value
+        )
         if item is not None
     ]
     if attribute.type is Type.COMPLEX and sum(is_primary(item) for item in checked) > 1:
@@ -54,12 +64,19 @@ def check(attribute: Attribute, value: Any, path: str, *, partial: bool = False)
     return checked or None
 
 
-def check_one(attribute: Attribute, value: Any, path: str, *, partial: bool = False) -> Any:
+def check_one(
+    attribute: Attribute,
+    value: Any,
+    path: str,
+    *,
+    partial: bool = False,
+    notes: list[str] | None = None,
+) -> Any:
     """Check one value of an attribute, or its only one; like :func:`check` otherwise."""
     if value is None:
         return None
     if attribute.type is Type.COMPLEX:
-        return _complex(attribute, value, path, partial)
+        return _complex(attribute, value, path, partial, notes)
     return _CHECKS[attribute.type](value, path)
 
 
@@ -85,17 +102,23 @@ def instant(text: str) -> datetime | None:
         return None
 
 
-def _complex(attribute: Attribute, value: Any, path: str, partial: bool) -> dict[str, Any] | None:
+def _complex(
+    attribute: Attribute, value: Any, path: str, partial: bool, notes: list[str] | None
+) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         raise InvalidValue(f"{path} is complex; send an object with its sub-attributes.")
     checked: dict[str, Any] = {}
     for name, item in value.items():
         sub = attribute.by_name.get(name) or attribute.sub(name)
-        if sub is None or sub.mutability is Mutability.READ_ONLY:
+        if sub is None:
+            if notes is not None:
+                notes.append(f"unknown attribute {attribute.name}.{shown(name)} ignored")
+            continue
+        if sub.mutability is Mutability.READ_ONLY:
             continue
         if sub.name in checked:
             raise InvalidValue(f"{path}.{sub.name} is given twice; send it once.")
-        checked[sub.name] = check(sub, item, f"{path}.{sub.name}")
+        checked[sub.name] = check(sub, item, f"{path}.{sub.name}", notes=notes)
     checked = {name: item for name, item in checked.items() if item is not None}
     if checked and not partial:
         for sub in attribute.sub_attributes:
