@@ -1,0 +1,211 @@
+"""What the cycles of both identity providers share: steps, workers, and looking after others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .people import Directory, Group, Person
+from .readback import Advertised, Mapped, ReadBack, member_ids
+from .report import Kind, Report
+from .wire import Answer, ObjectFailed, Quarantined, Wire, literal
+
+Progress = Callable[[str, int, int], None]
+Item = TypeVar("Item")
+SAMPLE = 10
+# The organisations the simulator plays; their domains belong to nobody.
+COMPANIES = ("Aurelia", "Borealis", "Cascadia")
+LARGEST_SHARE = 25
+
+
+class Cycle:
+    """One identity provider's job against one server.
+
+    :param mapped: the attributes the provider writes for a person.
+    :param workers: how many objects are worked on at the same time.
+    :param progress: called with the step's name, what is done and what there is to do.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        directory: Directory,
+        report: Report,
+        mapped: Mapped,
+        *,
+        workers: int = 4,
+        progress: Progress | None = None,
+    ) -> None:
+        self.wire = wire
+        self.directory = directory
+        self.report = report
+        self.workers = max(1, workers)
+        self.progress = progress
+        self.readback = ReadBack(wire, report, mapped)
+        self.label = ""
+        self.bystanders: dict[str, tuple[Any, Any]] = {}
+        self.seen_names: set[str] = set()
+        self.adopted = 0
+
+    @property
+    def share(self) -> int:
+        """How many people one incremental change concerns."""
+        return min(max(1, len(self.directory.people) // 20), LARGEST_SHARE)
+
+    @property
+    def people(self) -> list[Person]:
+        """The people the server knows."""
+        return [person for person in self.directory.people if person.scim_id is not None]
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups the server knows."""
+        return [group for group in self.directory.groups if group.scim_id is not None]
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """A named step; a failed object outside of :meth:`each` ends the step, not the run."""
+        title = f"{self.label}{name}"
+        if self.progress is not None:
+            self.progress(title, 0, 0)
+        with self.report.step(title):
+            try:
+                yield
+            except ObjectFailed:
+                return
+
+    def each(self, items: Iterable[Item], work: Callable[[Item], object]) -> None:
+        """Do ``work`` for every item, several at a time; a failed object does not stop others.
+
+        :raises Quarantined: the server refused the token.
+        """
+        todo = list(items)
+        title = self.report.steps[-1].name
+        if self.workers == 1 or len(todo) < 2:
+            self._follow(title, map(self._guarded(work), todo), len(todo))
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                self._follow(title, pool.map(self._guarded(work), todo), len(todo))
+            except Quarantined:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    @staticmethod
+    def _guarded(work: Callable[[Item], object]) -> Callable[[Item], None]:
+        def guarded(item: Item) -> None:
+            try:
+                work(item)
+            except ObjectFailed:
+                return
+
+        return guarded
+
+    def _follow(self, title: str, outcomes: Iterable[None], total: int) -> None:
+        for done, _ in enumerate(outcomes, start=1):
+            if self.progress is not None:
+                self.progress(title, done, total)
+
+    def must(self, answer: Callable[[], Answer], purpose: str) -> Answer:
+        """Send the request a job can't go on without.
+
+        :raises Quarantined: it failed.
+        """
+        try:
+            return answer()
+        except ObjectFailed as error:
+            raise Quarantined(f"{purpose} failed at {error}.") from error
+
+    def look_around(self) -> None:
+        """Read what the server promises and who is there already; not what a provider does."""
+        with self.step("read schemas and present users"):
+            self.readback.advertised = Advertised.of(self.wire)
+            for resource in self.wire.pages("/Users"):
+                name = str(resource.get("userName") or "")
+                self.seen_names.add(name.lower())
+                if not self._is_ours(name):
+                    self.bystanders[str(resource.get("id"))] = (name, resource.get("active"))
+
+    def _is_ours(self, user_name: str) -> bool:
+        domain = user_name.lower().rpartition("@")[2]
+        return domain in {f"{company.lower()}.example" for company in COMPANIES}
+
+    def verify_all(self) -> None:
+        """Read every user through pages and every group, and compare all with the truth."""
+        with self.step("read everybody back"):
+            found = self.readback.everybody(self.directory.people)
+            self._verify_bystanders(found)
+            gone = {person.scim_id for person in self.directory.gone}
+            for still_there in gone & found.keys():
+                self._surprise(Kind.READ_BACK, f"{still_there} was deleted and is in the list")
+        with self.step("read all groups back"):
+            self.each(self.groups, self.readback.group)
+        self.report.count("users", len(self.people))
+        self.report.count("active users", sum(person.active for person in self.people))
+        self.report.count("adopted users", self.adopted)
+        self.report.count("groups", len(self.groups))
+        self.report.count("memberships", sum(len(group.members) for group in self.groups))
+
+    def _verify_bystanders(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        for scim_id, (name, active) in self.bystanders.items():
+            now = found.get(scim_id)
+            if now is None:
+                self._surprise(Kind.BYSTANDER, f"{scim_id} is gone, which nobody asked for")
+            elif (now.get("userName"), now.get("active")) != (name, active):
+                self._surprise(Kind.BYSTANDER, f"{scim_id} changed, which nobody asked for")
+
+    def _surprise(self, kind: Kind, detail: str, request: str = "GET /Users") -> None:
+        self.report.surprise(kind, detail, request=request)
+
+    def matching(self, attribute: str, value: str, query: Mapping[str, str | int]) -> str | None:
+        """The id of the one user whose ``attribute`` is ``value``, None where there is none.
+
+        :raises ObjectFailed: several users match (Entra: DuplicateTargetEntries).
+        """
+        asked = {"filter": f"{attribute} eq {literal(value)}", **query}
+        return self._only(self.wire.listing("/Users", asked, subject=value), attribute, value)
+
+    def _only(self, answer: Answer, attribute: str, value: str) -> str | None:
+        if len(answer.resources) > 1 or answer.total > 1:
+            detail = f"{answer.total} hits for {attribute} {value!r}"
+            self.report.surprise(Kind.MATCH, detail, request=answer.request, subject=value)
+            raise ObjectFailed(answer.request)
+        if not answer.resources:
+            return None
+        resource = answer.resources[0]
+        found = resource.get(attribute)
+        exact = attribute == "externalId"
+        if found != value and (exact or str(found).lower() != value.lower()):
+            detail = f"asked for {attribute} {value!r}, got {found!r}"
+            self.report.surprise(Kind.MATCH, detail, request=answer.request, subject=value)
+            raise ObjectFailed(answer.request)
+        scim_id = resource.get("id")
+        if not isinstance(scim_id, str):
+            self.report.surprise(Kind.MISSING_ID, "a hit without id", request=answer.request)
+            raise ObjectFailed(answer.request)
+        return scim_id
+
+    def gone(self, path: str, subject: str) -> None:
+        """Check that a deleted resource answers 404."""
+        self.wire.get(path, expect=(404,), subject=subject)
+
+    def read_members(self, group: Group) -> set[str]:
+        """The ids of a group's members, as the simulator itself reads them."""
+        answer = self.wire.resource(
+            "GET", f"/Groups/{group.scim_id}", "Group", subject=group.display_name
+        )
+        return member_ids(answer.body)
+
+    def refuse_duplicates(self, user: Mapping[str, Any], group: Mapping[str, Any] | None) -> None:
+        """Creating what exists is 409 for users and groups (Entra 5.1, Okta 5)."""
+        with self.step("duplicates are refused"):
+            self.wire.call("POST", "/Users", user, expect=(409,))
+            if group is not None:
+                self.wire.call("POST", "/Groups", group, expect=(409,))
+
+
+def first(items: Sequence[Item], number: int = SAMPLE) -> Sequence[Item]:
+    """A sample for checks too dear to make for everything."""
+    return items[:number]

@@ -1,0 +1,160 @@
+"""Microsoft Entra ID's provisioning service: test connection and initial cycle."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import entra_payloads as payloads
+from .cycle import first
+from .entra_changes import IncrementalCycle
+from .entra_objects import WITHOUT_MEMBERS, EntraObjects
+from .entra_payloads import WORK_EMAIL
+from .people import Group, Person
+from .readback import manager_of
+from .report import Kind
+from .wire import Answer, literal
+
+
+class EntraCycle(EntraObjects):
+    """Entra's job: the initial cycle, then an incremental cycle in each dialect."""
+
+    def run(self) -> None:
+        """Test connection, initial cycle, then an incremental cycle in each dialect."""
+        self.test_connection()
+        self.look_around()
+        self.initial_cycle()
+        for dialect in self.dialects:
+            self.label = f"{dialect}: "
+            self.probe()
+            IncrementalCycle(self, dialect).run()
+        self.label = ""
+        self.verify_all()
+
+    def test_connection(self) -> None:
+        """Look for a user and a group that can't exist (1.4); both must be empty lists.
+
+        :raises Quarantined: the server did not answer 200.
+        """
+        with self.step("test connection"):
+            self.must(self._probe_users, "Test connection")
+            self.must(self._probe_groups, "Test connection")
+
+    def probe(self) -> None:
+        """The health check at the start of every cycle: the random query for users (1.4)."""
+        with self.step("probe"):
+            self.must(self._probe_users, "The health check")
+
+    def _probe_users(self) -> Answer:
+        asked = f"userName eq {literal(str(uuid.uuid4()))}"
+        return self._nobody(self.wire.listing("/Users", {"filter": asked}))
+
+    def _probe_groups(self) -> Answer:
+        asked = f"displayName eq {literal(str(uuid.uuid4()))}"
+        return self._nobody(self.wire.listing("/Groups", {**WITHOUT_MEMBERS, "filter": asked}))
+
+    def _nobody(self, answer: Answer) -> Answer:
+        if answer.total or answer.resources:
+            detail = f"a random name has {answer.total} hits"
+            self.report.surprise(Kind.MATCH, detail, request=answer.request)
+        return answer
+
+    def initial_cycle(self) -> None:
+        """Everybody without manager, then groups, then the references (2.1)."""
+        with self.step("match and create users"):
+            self.each(self.directory.people, self.provision)
+        found: Mapping[str, dict[str, Any]] = {}
+        with self.step("read users back"):
+            found = self.readback.everybody(self.directory.people)
+        self.set_managers(self.directory.people, found)
+        with self.step("match and create groups"):
+            self.each(self.directory.groups, self.provision_group)
+        with self.step("add members in batches"):
+            self.each(self.groups, self.push_members)
+        with self.step("read groups back"):
+            self.each(self.groups, self.readback.group)
+        self.check_queries()
+        person, group = self.people[:1], self.groups[:1]
+        if person:
+            self.refuse_duplicates(
+                payloads.new_user(person[0]), payloads.new_group(group[0]) if group else None
+            )
+
+    def set_managers(
+        self, people: Sequence[Person], resources: Mapping[str, dict[str, Any]]
+    ) -> None:
+        """The references that could not be sent at the creation (P30), where they differ."""
+        chosen = [p for p in people if p.scim_id and p.manager and p.manager.scim_id]
+        with self.step("set managers"):
+            self.each([p for p in chosen if self._lacks_manager(p, resources)], self._set_manager)
+        with self.step("read managers back"):
+            found = {str(user.get("id")): user for user in self.wire.pages("/Users")}
+            for person in chosen:
+                self.check_manager(person, found.get(str(person.scim_id), {}))
+
+    def _lacks_manager(self, person: Person, resources: Mapping[str, dict[str, Any]]) -> bool:
+        now = manager_of(resources.get(str(person.scim_id), {}))
+        return person.manager is not None and person.manager.scim_id != now
+
+    def _set_manager(self, person: Person) -> None:
+        if person.manager is not None and person.manager.scim_id is not None:
+            self.patch_user(person, payloads.set_manager(person.manager.scim_id, self.dialect))
+
+    def check_queries(self) -> None:
+        """The other queries: other case, by work e-mail, and the reference checks (P1d, f, g)."""
+        with self.step("query by case, e-mail, references"):
+            self.each(first(self.people), self._check_person_queries)
+            self.each(first(self.groups), self._check_member_query)
+
+    def _check_person_queries(self, person: Person) -> None:
+        shouted = person.user_name.upper()
+        self._hits(f"userName eq {literal(shouted)}", person, 1)
+        if self.readback.advertised.promises(WORK_EMAIL):
+            asked = f'emails[type eq "work"].value eq {literal(person.email)}'
+            self._hits(asked, person, 1)
+        if not self.readback.advertised.promises(f"{payloads.MANAGER}.value"):
+            return
+        for manager, hits in self._managers(person):
+            asked = f"id eq {literal(str(person.scim_id))} and manager eq {literal(manager)}"
+            self._hits(asked, person, hits, attributes="id")
+
+    def _managers(self, person: Person) -> list[tuple[str, int]]:
+        own = str(person.scim_id)
+        manager = person.manager.scim_id if person.manager else None
+        return [(own, 0)] if manager is None else [(manager, 1), (own, 0)]
+
+    def _hits(self, asked: str, person: Person, hits: int, **query: str) -> None:
+        answer = self.wire.listing("/Users", {"filter": asked, **query}, subject=person.user_name)
+        self._expect_hits(answer, str(person.scim_id), hits, asked)
+
+    def _expect_hits(self, answer: Answer, scim_id: str, hits: int, asked: str) -> None:
+        found = [resource.get("id") for resource in answer.resources]
+        if found != [scim_id] * hits:
+            detail = f"{hits} hits expected, {len(found)} came for {asked}"
+            self.report.surprise(Kind.MATCH, detail, request=answer.request)
+
+    def _check_member_query(self, group: Group) -> None:
+        for person in first(self.people, 2):
+            asked = f"id eq {literal(str(group.scim_id))} and members eq "
+            asked += literal(str(person.scim_id))
+            answer = self.wire.listing("/Groups", {"filter": asked, "attributes": "id"})
+            belongs = person in group.members or person.scim_id in group.foreign
+            self._expect_hits(answer, str(group.scim_id), int(belongs), asked)
+
+    def cleanup(self) -> None:
+        """Delete the groups, disable and purge the people, all of this directory."""
+        self.label = "cleanup: "
+        with self.step("delete groups"):
+            self.each(self.groups, self.delete_group)
+        with self.step("disable and purge users"):
+            self.each(self.people, self._offboard)
+        self.label = ""
+
+    def _offboard(self, person: Person) -> None:
+        person.active = False
+        self.patch_user(person, payloads.set_active(active=False, dialect=self.dialect))
+        self.wire.call(
+            "DELETE", f"/Users/{person.scim_id}", expect=(204,), subject=person.user_name
+        )
+        self.gone(f"/Users/{person.scim_id}", person.user_name)

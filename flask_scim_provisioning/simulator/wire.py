@@ -1,0 +1,372 @@
+"""One connection to a SCIM server, with the headers and encodings of an identity provider."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit, urlunsplit
+
+import requests
+from urllib3.util import SKIP_HEADER
+
+from .checks import (
+    Problem,
+    error_problems,
+    list_problems,
+    media_type_problems,
+    resource_problems,
+    sensitive_problems,
+)
+from .report import Kind, Report
+
+FLAG = "aadoptscim062020"
+PAGE = 100
+
+
+class ObjectFailed(Exception):
+    """A request about one object failed; the provider goes on with the next one."""
+
+
+class Quarantined(Exception):
+    """The server can't be used at all; the provider stops the job."""
+
+
+@dataclass(frozen=True)
+class Headers:
+    """What one identity provider sends, and does not send, beside the body."""
+
+    always: Mapping[str, str]
+    with_body: Mapping[str, str]
+    absent: tuple[str, ...] = ()
+    blank_as_plus: bool = True
+
+
+# Entra: no User-Agent, no Accept, no Content-Type without a body.
+ENTRA = Headers(
+    always={"ADSCIMVersion": "6.0"},
+    with_body={"Content-Type": "application/scim+json; charset=utf-8"},
+    absent=("User-Agent", "Accept-Encoding"),
+)
+_OKTA_ALWAYS = {
+    "User-Agent": "Okta SCIM Client 1.0.0",
+    "Accept": "application/scim+json",
+    "Accept-Charset": "utf-8",
+    "Accept-Encoding": "gzip,deflate",
+    "Connection": "Keep-Alive",
+}
+# Captures of wizard apps write a blank in a filter as %20, those of catalogue apps as a plus.
+OKTA_WIZARD = Headers(_OKTA_ALWAYS, ENTRA.with_body, blank_as_plus=False)
+OKTA_CATALOGUE = Headers(_OKTA_ALWAYS, ENTRA.with_body)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """What the provider does about 429.
+
+    :param attempts: how often one request is sent at most.
+    :param without: seconds the provider would wait when ``Retry-After`` is no integer; the
+        simulator records a surprise and waits ``patience`` at most.
+    :param doubling: whether each further 429 doubles the wait.
+    :param patience: the longest wait in seconds before the simulator gives up on the object.
+    """
+
+    attempts: int
+    without: float
+    doubling: bool
+    patience: float = 60.0
+
+
+# Entra pauses for Retry-After; without it the object waits for the next cycle, 40 minutes later.
+ENTRA_RETRY = RetryPolicy(attempts=5, without=2400.0, doubling=False)
+# Okta understands whole seconds only, takes 5 minutes otherwise, and gives up after the tenth.
+OKTA_RETRY = RetryPolicy(attempts=10, without=300.0, doubling=True)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: its status, its JSON body (None without one), and what was asked."""
+
+    request: str
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """``Resources`` of a ListResponse; objects only."""
+        found = self.body.get("Resources") if isinstance(self.body, Mapping) else None
+        return [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+
+    @property
+    def total(self) -> int:
+        """``totalResults`` of a ListResponse, 0 where it is none."""
+        found = self.body.get("totalResults") if isinstance(self.body, Mapping) else None
+        return found if isinstance(found, int) else 0
+
+
+class BearerToken(requests.auth.AuthBase):
+    """The token on each request; a ``.netrc`` can't replace it and no ``repr`` shows it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on one request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Wire:
+    """Sends requests as one identity provider does, and checks what every answer must satisfy.
+
+    :param endpoint: the base URL as the administrator pastes it; a trailing slash and a feature
+        flag in its query are taken off.
+    :param token: the bearer token.
+    :param report: where requests and surprises are recorded.
+    :param timeout: seconds for one answer (Okta's limit is 60).
+    :raises ValueError: the endpoint is no HTTP URL.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        token: str,
+        report: Report,
+        headers: Headers,
+        retry: RetryPolicy,
+        timeout: float = 60.0,
+    ) -> None:
+        self.base, self.flags = split_endpoint(endpoint)
+        self.report = report
+        self.headers = headers
+        self.retry = retry
+        self.timeout = timeout
+        self._token = token
+        self._local = threading.local()
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        *,
+        expect: Collection[int] = (200,),
+        subject: str = "",
+    ) -> Answer:
+        """Send a GET; see :meth:`call`."""
+        return self.call("GET", path, query=query, expect=expect, subject=subject)
+
+    def resource(
+        self,
+        method: str,
+        path: str,
+        resource_type: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        expect: Collection[int] = (200,),
+        expected_id: str | None = None,
+        subject: str = "",
+    ) -> Answer:
+        """Send a request whose 200 or 201 is one resource, and check that resource.
+
+        :raises ObjectFailed: another status came, or no usable resource.
+        """
+        answer = self.call(method, path, body, query=query, expect=expect, subject=subject)
+        if answer.status in (200, 201):
+            problems = list(resource_problems(answer.body, resource_type, expected_id))
+            self._surprises(problems, answer.request, subject)
+            if any(kind is Kind.MISSING_ID for kind, _ in problems) or not answer.body:
+                raise ObjectFailed(answer.request)
+        return answer
+
+    def listing(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        *,
+        subject: str = "",
+    ) -> Answer:
+        """Send a GET whose answer is a ListResponse, and check its shape."""
+        asked = dict(query or {})
+        answer = self.get(path, asked, subject=subject)
+        start, count = int(asked.get("startIndex", 1)), asked.get("count")
+        problems = list_problems(answer.body, start, None if count is None else int(count))
+        self._surprises(problems, answer.request, subject)
+        return answer
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """Every resource of an endpoint, read in pages of 100 as both providers do."""
+        start, seen = 1, set[str]()
+        while True:
+            answer = self.listing(path, {"startIndex": start, "count": PAGE})
+            for resource in answer.resources:
+                found = str(resource.get("id"))
+                if found in seen:
+                    detail = f"{found!r} came on two pages: the order is not stable"
+                    self.report.surprise(Kind.LIST, detail, request=answer.request)
+                else:
+                    seen.add(found)
+                    yield resource
+            start += len(answer.resources)
+            if not answer.resources or start > answer.total:
+                break
+        if len(seen) != answer.total:
+            detail = f"totalResults is {answer.total}, the pages held {len(seen)}"
+            self.report.surprise(Kind.LIST, detail, request=f"GET {path}")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        expect: Collection[int] = (200,),
+        subject: str = "",
+    ) -> Answer:
+        """Send one request, again after 429, and record what an identity provider minds.
+
+        :raises ObjectFailed: the status is none of ``expect``, or there was no answer.
+        :raises Quarantined: the server answers 401: the token is refused.
+        """
+        request = f"{method} {path}"
+        for attempt in range(1, self.retry.attempts + 1):
+            response = self._send(method, path, query, body, subject)
+            if response.status_code != 429 or 429 in expect:
+                break
+            if attempt == self.retry.attempts or not self._wait(response, attempt, request):
+                break
+        return self._judge(response, request, expect, subject)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        body: Mapping[str, Any] | None,
+        subject: str,
+    ) -> requests.Response:
+        headers = dict(self.headers.always)
+        data = None
+        if body is not None:
+            headers.update(self.headers.with_body)
+            data = json.dumps(body, ensure_ascii=False).encode()
+        started = time.perf_counter()
+        try:
+            response = self._session().request(
+                method,
+                self.base + path + self.encode(query),
+                data=data,
+                headers=headers,
+                timeout=self.timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            self.report.answered(method, 0, time.perf_counter() - started)
+            self.report.surprise(
+                Kind.NO_ANSWER, type(error).__name__, request=f"{method} {path}", subject=subject
+            )
+            raise ObjectFailed(f"{method} {path}") from error
+        self.report.answered(method, response.status_code, time.perf_counter() - started)
+        return response
+
+    def encode(self, query: Mapping[str, str | int] | None) -> str:
+        """The query string in the provider's own encoding, with its question mark."""
+        if not query:
+            return ""
+        encode = quote_plus if self.headers.blank_as_plus else _quote
+        return "?" + "&".join(f"{name}={encode(str(value))}" for name, value in query.items())
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.auth = BearerToken(self._token)
+            session.headers.clear()
+            # urllib3 adds headers of its own unless it is told not to.
+            session.headers.update(dict.fromkeys(self.headers.absent, SKIP_HEADER))
+            self._local.session = session
+        return session
+
+    def _wait(self, response: requests.Response, attempt: int, request: str) -> bool:
+        asked = response.headers.get("Retry-After", "")
+        self.report.throttled()
+        if asked.isascii() and asked.isdigit():
+            seconds = float(asked) * (2 ** (attempt - 1) if self.retry.doubling else 1)
+            usable = True
+        else:
+            seconds, usable = min(self.retry.without, 1.0), False
+            detail = f"Retry-After should be whole seconds, got {asked or 'none'}; the provider"
+            detail += f" would wait {self.retry.without:.0f} s"
+            self.report.surprise(Kind.THROTTLING, detail, request=request)
+        if usable and seconds > self.retry.patience:
+            return False
+        time.sleep(seconds)
+        return True
+
+    def _judge(
+        self, response: requests.Response, request: str, expect: Collection[int], subject: str
+    ) -> Answer:
+        status, problems = response.status_code, list[Problem]()
+        body: Any = None
+        if response.content:
+            try:
+                body = response.json()
+            except ValueError:
+                problems.append((Kind.BODY, f"the {status} is no JSON"))
+            problems += media_type_problems(response.headers.get("Content-Type"))
+        if status == 204 and response.content:
+            problems.append((Kind.BODY, "a 204 has no body"))
+        if status >= 400:
+            problems += error_problems(status, body)
+        elif status != 204 and not response.content:
+            problems.append((Kind.BODY, f"the {status} has no body"))
+        problems += sensitive_problems(body, self._token)
+        if status not in expect:
+            wanted = " or ".join(str(code) for code in sorted(expect))
+            kind = Kind.SERVER_ERROR if status >= 500 else Kind.STATUS
+            problems.append((kind, f"expected {wanted}, got {status}{_detail(body)}"))
+        self._surprises(problems, request, subject)
+        if status not in expect:
+            if status == 401:
+                raise Quarantined(f"{request} was answered {status}{_detail(body)}")
+            raise ObjectFailed(request)
+        return Answer(request, status, body, response.headers)
+
+    def _surprises(
+        self, problems: Iterator[Problem] | Sequence[Problem], request: str, subject: str
+    ) -> None:
+        for kind, detail in problems:
+            self.report.surprise(kind, detail, request=request, subject=subject)
+
+
+def split_endpoint(endpoint: str) -> tuple[str, frozenset[str]]:
+    """The base URL without trailing slash and query, and the feature flags of the query.
+
+    ``https://host/scim/?aadOptscim062020`` is how administrators are told to write it.
+
+    :raises ValueError: the endpoint is no HTTP URL.
+    """
+    parts = urlsplit(endpoint.strip())
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("The endpoint must be the http or https URL of the SCIM service.")
+    flags = frozenset(name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "")), flags
+
+
+def literal(value: str) -> str:
+    """A string as a filter literal (RFC 7644 section 3.4.2.2: a JSON string)."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _quote(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _detail(body: Any) -> str:
+    detail = body.get("detail") if isinstance(body, Mapping) else None
+    return f": {str(detail)[:200]}" if detail else ""
