@@ -1,9 +1,9 @@
 """The schemas of RFC 7643 as data: User (section 4.1), Group (4.2) and Enterprise User (4.3).
 
 The characteristics are those of section 8.7.1, except where the prose of the RFC contradicts that
-listing: a group's ``displayName`` is required (section 4.2); references, binary values and ids, also
-those of members, groups and managers, are case-exact (sections 2.3.6, 2.3.7 and 3.1); and so is a
-password.
+listing: a group's ``displayName`` is required (section 4.2); references, binary values and ids,
+also those of members, groups and managers, are case-exact (sections 2.3.6, 2.3.7 and 3.1); and so
+is a password.
 """
 
 from collections.abc import Iterable

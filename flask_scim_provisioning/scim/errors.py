@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from .urns import ERROR
 
 _SHOWN_CHARACTERS = 80
+_SHOWN_NOTES = 50
 
 
 class ScimError(Exception):
@@ -265,3 +266,11 @@ def shown(name: str) -> str:
     """
     cut = name if len(name) <= _SHOWN_CHARACTERS else name[: _SHOWN_CHARACTERS - 1] + "…"
     return "".join(character if character.isprintable() else "?" for character in cut)
+
+
+def shown_notes(notes: Iterable[str]) -> list[str]:
+    """Return each note once, and no more than a person reads: a client can make any number."""
+    once = list(dict.fromkeys(notes))
+    if len(once) <= _SHOWN_NOTES:
+        return once
+    return [*once[:_SHOWN_NOTES], f"and {len(once) - _SHOWN_NOTES} more"]

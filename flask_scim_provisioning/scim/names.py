@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .attributes import Attribute, Mutability, ResourceType, Schema
-from .errors import InvalidSyntax, InvalidValue, shown
+from .errors import InvalidSyntax, InvalidValue, shown, shown_notes
 from .values import check
 
 Flat = dict[str, Any]
@@ -29,13 +29,16 @@ def flatten(
     if not isinstance(payload, Mapping):
         raise InvalidSyntax("The body isn't a resource; send a JSON object.")
     flat: Flat = {}
-    for name, key, attribute, value in _named(payload, resource_type, notes):
+    dropped: list[str] = []
+    for name, key, attribute, value in _named(payload, resource_type, dropped):
         if attribute.name == "schemas" and key == "schemas":
             _check_schemas(value)
         elif attribute.mutability is not Mutability.READ_ONLY:
             if key in flat:
                 raise InvalidSyntax(f"{shown(name)} is given twice; send it once.")
-            flat[key] = check(attribute, value, shown(name), notes=notes)
+            flat[key] = check(attribute, value, shown(name), notes=dropped)
+    if notes is not None:
+        notes.extend(shown_notes(dropped))
     return flat
 
 
@@ -88,7 +91,7 @@ _CORE_FIRST = ("id", "externalId")
 
 
 def _named(
-    payload: Mapping[str, Any], resource_type: ResourceType, notes: list[str] | None
+    payload: Mapping[str, Any], resource_type: ResourceType, notes: list[str]
 ) -> Iterator[tuple[str, str, Attribute, Any]]:
     """Find the attribute of each member of the payload, into the extension objects."""
     for name, value in payload.items():
@@ -97,12 +100,12 @@ def _named(
             yield name, *found, value
         elif (schema := resource_type.schema_named(name)) is not None:
             yield from _of_schema(schema, value, resource_type, notes)
-        elif notes is not None:
+        else:
             notes.append(f"unknown attribute {shown(name)} ignored")
 
 
 def _of_schema(
-    schema: Schema, value: Any, resource_type: ResourceType, notes: list[str] | None
+    schema: Schema, value: Any, resource_type: ResourceType, notes: list[str]
 ) -> Iterator[tuple[str, str, Attribute, Any]]:
     if value is None:
         value = {attribute.name: None for attribute in schema.attributes}
@@ -112,7 +115,7 @@ def _of_schema(
         found = resource_type.find(schema.id, name)
         if found is not None:
             yield f"{schema.id}:{found[1].name}", *found, item
-        elif notes is not None:
+        else:
             notes.append(f"unknown attribute {schema.id}:{shown(name)} ignored")
 
 

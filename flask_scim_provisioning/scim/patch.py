@@ -30,6 +30,7 @@ from .errors import (
     NoTarget,
     ScimError,
     shown,
+    shown_notes,
 )
 from .evaluate import check_elements
 from .filters import Filter
@@ -96,7 +97,7 @@ def plan(
             planner.add(operation)
         except ScimError as error:
             raise type(error)(f"operation {number}: {error.detail}") from error
-    return Plan(tuple(planner.changes), tuple(planner.notes))
+    return Plan(tuple(planner.changes), tuple(shown_notes(planner.notes)))
 
 
 class _Planner:
@@ -211,7 +212,7 @@ class _Planner:
             self._set(Location(place.key, attribute, sub), None)
 
     def _write_values(self, op: str, place: Location, value: Any) -> None:
-        attribute, target = place.attribute, self._target(place)
+        target = self._target(place)
         values = value if value is None or isinstance(value, list | tuple) else [value]
         checked = self._checked(place, values)
         if op == "add":
