@@ -1,0 +1,215 @@
+"""Every example in README.md and docs/ runs, as it stands there.
+
+The info string of a fenced block says what happens to it:
+
+- ``python``: executed, in order, in one namespace for each page; a block whose first line is a
+  comment with a path, such as ``# portal/models.py``, is written to that file instead;
+- ``html+jinja``: written to the path in its first comment, where there is one;
+- ``bash``: each line is run, and has to succeed; only ``flask`` and ``python`` may be called;
+- ``sh``: for a machine that isn't this one (installing, serving); only its commands are checked;
+- anything else is for reading.
+
+Blocks inside an HTML comment run too: they are what a page takes for granted. Pages under
+``docs/how-to/`` go on with the portal of the tutorial: its files are there, ``app`` is the portal
+with its tables, and ``scim`` a client that sends the token of an integration.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_scim_provisioning.scim import errors
+from flask_scim_provisioning.services import signals
+from flask_scim_provisioning.settings import SETTINGS
+
+from .client import ScimClient
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page for page in [*ROOT.glob("README.md"), *DOCS.rglob("*.md")] if "_build" not in page.parts
+)
+SERVED_ELSEWHERE = ("pip", "gunicorn", "flask", "python", "git", "cd", "export", ".")
+
+_BLOCK = re.compile(r"^(?P<fence>`{3,})(?P<info>[\w+]+)\n(?P<code>.*?)^(?P=fence)$", re.M | re.S)
+_PATH = re.compile(r"(?:#|\{#) (?P<path>[\w./-]+\.\w+)(?: #\})?")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page, with the line that it begins at."""
+
+    page: Path
+    line: int
+    info: str
+    code: str
+
+    @property
+    def path(self) -> str | None:
+        """The file that the block is, or None."""
+        found = _PATH.fullmatch(self.code.partition("\n")[0])
+        return found["path"] if found else None
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return the fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 2, found["info"], found["code"])
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+EXAMPLES = [page for page in PAGES if any(b.info in ("python", "bash") for b in blocks_of(page))]
+
+
+class PageRunner:
+    """Runs the blocks of one page in a directory of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.namespace: dict[str, Any] = {"__name__": "__page__"}
+        self._prepared = False
+
+    def write_files(self, page: Path) -> None:
+        """Write all the files of a page."""
+        for block in blocks_of(page):
+            if block.path is not None:
+                self._write(block, block.path)
+
+    def run(self, block: Block) -> None:
+        """Do with a block what its info string says."""
+        path = block.path
+        if block.info in ("python", "html+jinja") and path is not None:
+            self._write(block, path)
+        elif block.info in ("python", "bash"):
+            self._prepare(block.page)
+            (self._execute if block.info == "python" else self._call)(block)
+
+    def _write(self, block: Block, path: str) -> None:
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(block.code, encoding="utf-8")
+
+    def _execute(self, block: Block) -> None:
+        # The empty lines make a traceback name the line of the page.
+        source = "\n" * (block.line - 1) + block.code
+        exec(compile(source, str(block.page), "exec"), self.namespace)
+
+    def _call(self, block: Block) -> None:
+        for line in block.code.splitlines():
+            program, *arguments = shlex.split(line)
+            command = {
+                "flask": [sys.executable, "-m", "flask"],
+                "python": [sys.executable],
+            }[program]
+            done = subprocess.run(
+                [*command, *arguments],
+                cwd=self.directory,
+                env={**os.environ, "PYTHONPATH": f"{self.directory}{os.pathsep}{ROOT}"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, f"{block.page}:{block.line}: {line}\n{done.stderr}"
+
+    def _prepare(self, page: Path) -> None:
+        """Give a how-to the portal of the tutorial, or its own, with an integration."""
+        if self._prepared or page.parent.name != "how-to":
+            return
+        self._prepared = True
+        from portal import create_app
+        from portal.provisioning import provisioning
+
+        from flask_scim_provisioning.services.integrations import create_integration
+
+        app = create_app({"TESTING": True})
+        with app.app_context():
+            provisioning.db.create_all()
+            created = create_integration(
+                provisioning.db.session, provisioning.models, tenant="main", name="Example"
+            )
+        base = f"/api/v1/main/integrations/{created.integration.id}/scim/v2"
+        self.namespace["app"] = app
+        self.namespace["scim"] = ScimClient(app, base, created.secret.reveal())
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunner]:
+    """Return a runner in an empty directory, from which ``portal`` is imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield PageRunner(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "portal"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=[str(p.relative_to(ROOT)) for p in EXAMPLES])
+def test_examples_run(page: Path, runner: PageRunner) -> None:
+    if page.parent.name == "how-to":
+        runner.write_files(DOCS / "tutorial.md")
+    for block in blocks_of(page):
+        runner.run(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
+def test_blocks_for_another_machine_call_what_is_known(page: Path) -> None:
+    lines = [line for b in blocks_of(page) if b.info == "sh" for line in b.code.splitlines()]
+    unknown = [line for line in lines if shlex.split(line)[0] not in SERVED_ELSEWHERE]
+    assert unknown == []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Build the documentation, warnings being errors; return a function from a page to its text."""
+    target = tmp_path_factory.mktemp("docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "text", DOCS, target],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return lambda page: (target / page).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented(built: Callable[[str], str]) -> None:
+    text = built("reference/settings.txt")
+    assert [each.name for each in SETTINGS if each.name not in text] == []
+
+
+def test_every_signal_is_documented(built: Callable[[str], str]) -> None:
+    text = built("reference/signals.txt")
+    names = [name for name in signals.__all__ if name not in ("NAMESPACE", "send")]
+    assert [name for name in names if name not in text] == []
+
+
+def test_every_scim_type_is_documented(built: Callable[[str], str]) -> None:
+    """RFC 7644 section 3.12, table 9."""
+    text = built("reference/errors.txt")
+    kinds = {kind.scim_type for kind in errors.ScimError.__subclasses__()} - {None}
+    assert [kind for kind in kinds if str(kind) not in text] == []
+
+
+def test_every_runtime_dependency_is_explained() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    text = (DOCS / "explanation" / "dependencies.md").read_text(encoding="utf-8").lower()
+    required = [re.split(r"[<>=]", line)[0] for line in _lines(config, "install_requires")]
+    assert [name for name in required if name.lower() not in text] == []
+
+
+def _lines(config: configparser.ConfigParser, key: str) -> list[str]:
+    return config["options"][key].split()
