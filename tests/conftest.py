@@ -17,6 +17,29 @@ if TYPE_CHECKING:
     from .portal import Portal
 
 
+STRICT = "SCIM_TEST_STRICT" in os.environ
+
+
+def _skipped(config: pytest.Config) -> list[str]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if not STRICT or reporter is None or hasattr(config, "workerinput"):
+        return []
+    return [report.nodeid for report in reporter.stats.get("skipped", [])]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let no test be skipped where ``SCIM_TEST_STRICT`` is set: what it checks would be unknown."""
+    if _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for name in _skipped(config):
+        terminalreporter.write_line(f"SCIM_TEST_STRICT: {name} was skipped", red=True)
+
+
 @pytest.fixture(scope="session")
 def run_id(request: pytest.FixtureRequest) -> str:
     """What the workers of this test run have in common, and other runs don't."""
