@@ -1,0 +1,67 @@
+"""Who calls: from the bearer token to a scope."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+
+from flask import request
+
+from ..dialects import DIALECTS, Dialect, Generic
+from ..services import tokens
+from ..services.scope import Scope
+from ..state import ProvisioningState
+
+__all__ = ["authenticate", "request_id"]
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def authenticate(
+    state: ProvisioningState, tenant: str, integration_id: str, *, started: float, identity: str
+) -> Scope:
+    """Return the scope of a request, before anything else of it is looked at.
+
+    Only the ``Authorization`` header counts: a session cookie opens nothing here. Okta's header
+    mode sends the token without a scheme, and administrators paste ``Bearer`` twice; both are read.
+
+    :param started: ``time.perf_counter()`` at the beginning of the request.
+    :param identity: The id of the request.
+    :raises Unauthorized: for every token that doesn't open this URL, in the same words.
+    :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
+    """
+    session = state.session
+    caller = tokens.authenticate(
+        session, state.models, request.headers.get("Authorization"), tenant, integration_id
+    )
+    return Scope(
+        session=session,
+        models=state.models,
+        tenant=caller.tenant,
+        integration_id=caller.integration_id,
+        integration_name=caller.integration_name,
+        service_account_id=caller.service_account_id,
+        permissions=caller.permissions,
+        dialect=_dialect(caller.dialect),
+        request_id=identity,
+        base_url=state.endpoint_url(caller.tenant, caller.integration_id),
+        started=started,
+    )
+
+
+def _dialect(name: str) -> Dialect:
+    dialect = DIALECTS.get(name)
+    if dialect is None:
+        # A newer release stored it; RFC 7644 as it is written is still understood.
+        logger.warning("No dialect is called %r; the generic one is used.", name)
+        return DIALECTS[Generic.name]
+    return dialect
+
+
+def request_id() -> str:
+    """Return the id that a proxy gave the request, or a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

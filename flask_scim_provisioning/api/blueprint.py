@@ -1,0 +1,123 @@
+"""The SCIM blueprint: one rule for everything below a base URL, and what stands around a request.
+
+Flask's own routing would answer a wrong path or method with a page of the host's, and a path with a
+slash too many with a redirect; and both before anybody has shown a token. So one rule takes every
+path and every method, and the table in ``routes`` decides.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask.blueprints import BlueprintSetupState
+from flask_wtf import CSRFProtect
+from werkzeug.routing import BaseConverter
+
+from ..scim.errors import EndpointNotFound, MethodNotAllowed
+from ..services.activity import Action
+from ..state import EXTENSION, ProvisioningState
+from . import failures, reading, routes
+from .authentication import authenticate, request_id
+from .responses import ScimResponse
+
+__all__ = ["create_blueprint"]
+
+_NAME = "scim_api"
+_BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
+
+
+class _Rest(BaseConverter):
+    """Whatever is left of a path, slashes included."""
+
+    regex = ".*?"
+    part_isolating = False
+
+
+def create_blueprint(url_prefix: str) -> Blueprint:
+    """Return the blueprint of the SCIM endpoints.
+
+    The host's own ``before_request`` functions run before it, as they do before every view: a login
+    wall has to let paths below ``SCIM_URL_PREFIX`` pass. What such a function aborts with is
+    answered as a SCIM error.
+
+    :param url_prefix: Where the endpoints begin, such as ``/api/v1``; without a slash at its end.
+    """
+    blueprint = Blueprint(_NAME, __name__)
+    blueprint.url_value_preprocessor(_begin)
+    blueprint.record_once(lambda state: _add_rules(state, f"{url_prefix}/{_BASE}"))
+    blueprint.after_request(_finish)
+    failures.register(blueprint)
+    return blueprint
+
+
+def _add_rules(state: BlueprintSetupState, base: str) -> None:
+    """Add the rules past ``add_url_rule``, that can't take every method and every slash."""
+    app = cast("Flask", state.app)
+    app.url_map.converters.setdefault("scim_rest", _Rest)
+    endpoint = f"{_NAME}.dispatch"
+    for rule in (base, f"{base}/<scim_rest:scim_path>"):
+        app.url_map.add(
+            app.url_rule_class(
+                rule,
+                endpoint=endpoint,
+                methods=None,
+                strict_slashes=False,
+                merge_slashes=False,
+            )
+        )
+    app.view_functions[endpoint] = _dispatch
+
+
+def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Note when the request began, and exempt it from the host's protection against CSRF.
+
+    Flask calls this before every ``before_request`` function, whichever was registered first; an
+    exemption in ``init_app`` would come too early for a host that makes its ``CSRFProtect`` later.
+    A request that no cookie authenticates can't be forged by a browser.
+    """
+    g.scim_started = time.perf_counter()
+    g.scim_request_id = request_id()
+    g.scim_scope = g.scim_endpoint = None
+    g.scim_action = Action.REQUEST
+    csrf = current_app.extensions.get("csrf")
+    if isinstance(csrf, CSRFProtect):
+        csrf.exempt(current_app.blueprints[_NAME])
+
+
+def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
+    """Authenticate, find the endpoint, read the body, call the view; in this order."""
+    state = cast("ProvisioningState", current_app.extensions[EXTENSION])
+    scope = g.scim_scope = authenticate(
+        state,
+        scim_tenant,
+        scim_integration,
+        started=g.scim_started,
+        identity=g.scim_request_id,
+    )
+    endpoint = routes.find(scim_path)
+    if endpoint is None:
+        raise EndpointNotFound
+    g.scim_endpoint = endpoint
+    method = "GET" if request.method == "HEAD" else request.method
+    call = endpoint.route.calls.get(method)
+    if call is None:
+        raise MethodNotAllowed(endpoint.route.methods)
+    g.scim_action = call.action
+    if call.reads_body:
+        body = reading.json_body(state.settings["SCIM_MAX_BODY_BYTES"])
+        scope = g.scim_scope = replace(scope, request_body=body)
+    arguments: list[Any] = [state, scope]
+    if endpoint.route.resources is not None:
+        arguments.append(state.mappings[endpoint.route.resources])
+    if endpoint.name is not None:
+        arguments.append(endpoint.name)
+    return call.view(*arguments)
+
+
+def _finish(response: Response) -> Response:
+    """Name the request, so that an administrator can find it in the log."""
+    response.headers["X-Request-ID"] = str(g.get("scim_request_id", "-"))
+    return response

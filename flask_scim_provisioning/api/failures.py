@@ -1,0 +1,125 @@
+"""Failures: whatever goes wrong under our prefix is answered with a SCIM error, and recorded."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from flask import Blueprint, Response, g
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
+
+from ..scim import errors
+from ..scim.errors import ScimError
+from ..services import activity
+from ..services.activity import Action
+from ..services.scope import Scope, is_transient
+from . import responses
+
+__all__ = ["register"]
+
+logger = logging.getLogger(__name__)
+
+_RETRY_AFTER = 5
+_KINDS = {"Users": "User", "Groups": "Group"}
+
+_SCIM_ERRORS: Mapping[int, Callable[[str], ScimError]] = {
+    400: errors.InvalidSyntax,
+    401: lambda _text: errors.Unauthorized(),
+    403: errors.Forbidden,
+    404: lambda _text: errors.EndpointNotFound(),
+    413: errors.PayloadTooLarge,
+    415: lambda _text: errors.UnsupportedMediaType(),
+    501: errors.NotImplementedHere,
+    503: lambda text: errors.TemporarilyUnavailable(text, retry_after=_RETRY_AFTER),
+}
+
+
+def register(blueprint: Blueprint) -> None:
+    """Make a blueprint answer every failure in SCIM's words.
+
+    Each status gets a handler of its own: Flask looks for those first, the host's too, and a page
+    of the host's is an answer that Okta calls "Invalid JSON".
+    """
+    blueprint.register_error_handler(ScimError, _refused)
+    blueprint.register_error_handler(HTTPException, _aborted)
+    for code in default_exceptions:
+        blueprint.register_error_handler(code, _aborted)
+    blueprint.register_error_handler(Exception, _failed)
+
+
+def _refused(error: ScimError) -> Response:
+    _record(error)
+    return responses.refusal(error)
+
+
+def _aborted(exception: HTTPException) -> Response:
+    """Translate what Flask, Werkzeug or the host's own functions before a request raised."""
+    code = exception.code or 500
+    text = exception.description or exception.name
+    if isinstance(exception, TooManyRequests):
+        after = exception.retry_after
+        return _refused(errors.TooManyRequests(text, after if isinstance(after, int) else None))
+    make = _SCIM_ERRORS.get(code)
+    if make is not None:
+        return _refused(make(text))
+    if code >= 500:
+        cause = getattr(exception, "original_exception", None)
+        return _failed(cause or exception)
+    kind = type("HttpRefusal", (ScimError,), {"status": HTTPStatus(code)})
+    return _refused(kind(text))
+
+
+def _failed(exception: Exception) -> Response:
+    """Answer for what nobody foresaw: the log has it all, the client a sentence."""
+    busy = isinstance(exception, PoolTimeout) or (
+        isinstance(exception, DBAPIError)
+        and (exception.connection_invalidated or is_transient(exception))
+    )
+    if busy:
+        logger.warning(
+            "Request %s: the database is busy (%s).", _request_id(), type(exception).__name__
+        )
+        return _refused(
+            errors.TemporarilyUnavailable(
+                "The database is busy; send the request again.", retry_after=_RETRY_AFTER
+            )
+        )
+    _log(exception)
+    return _refused(errors.InternalError())
+
+
+def _log(exception: Exception) -> None:
+    """Log a failure; of the database's errors only where and what kind, since they quote values."""
+    if isinstance(exception, StatementError):
+        where = "".join(traceback.format_tb(exception.__traceback__))
+        cause = type(exception.orig or exception).__name__
+        logger.error("Request %s failed with %s:\n%s", _request_id(), cause, where)
+        return
+    logger.error("Request %s failed.", _request_id(), exc_info=exception)
+
+
+def _record(error: ScimError) -> None:
+    """Write the failure down, once we know whose it is; after the rollback of what it did."""
+    scope: Scope | None = g.get("scim_scope")
+    if scope is None:
+        return
+    scope.session.rollback()
+    endpoint = g.get("scim_endpoint")
+    resources = endpoint.route.resources if endpoint is not None else None
+    activity.record_failure(
+        scope,
+        g.get("scim_action", Action.REQUEST),
+        status=int(error.status),
+        scim_type=error.scim_type,
+        detail=error.detail,
+        resource_type=_KINDS.get(resources or ""),
+        resource_id=endpoint.name if endpoint is not None and resources else None,
+    )
+
+
+def _request_id() -> str:
+    return str(g.get("scim_request_id", "-"))

@@ -1,0 +1,112 @@
+"""Answers: one media type, one writer of JSON, no cookies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+
+from ..scim.errors import ScimError
+from ..scim.messages import list_response
+from ..scim.urns import MEDIA_TYPE
+from ..scim.versions import etag
+from ..services.directory import Page, Resource
+
+__all__ = [
+    "ScimResponse",
+    "created",
+    "document",
+    "documents",
+    "dumps",
+    "no_content",
+    "not_modified",
+    "page",
+    "refusal",
+    "resource",
+]
+
+
+class ScimResponse(Response):
+    """An answer to an identity provider: never with a cookie, kept by no shared cache."""
+
+    default_mimetype = MEDIA_TYPE
+
+    def set_cookie(self, *args: Any, **options: Any) -> None:
+        """Set none: what the host keeps in its session is for browsers, and this is none."""
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _writer() -> Callable[[Any], bytes]:
+    """Return orjson's writer where it is installed: ten times as fast on a page of users."""
+    try:
+        import orjson
+    except ImportError:
+        return _compact
+    return orjson.dumps
+
+
+dumps: Callable[[Any], bytes] = _writer()
+"""Write JSON as UTF-8; the only place where an answer becomes bytes."""
+
+
+def document(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> ScimResponse:
+    """Answer with a JSON object."""
+    response = ScimResponse(dumps(body), status=status)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def documents(bodies: list[dict[str, Any]]) -> ScimResponse:
+    """Answer with all of a few documents, as a list."""
+    return document(list_response(bodies, len(bodies), 1))
+
+
+def page(found: Page) -> ScimResponse:
+    """Answer with one page of a search (RFC 7644 section 3.4.2)."""
+    return document(list_response(found.resources, found.total_results, found.start_index))
+
+
+def resource(answered: Resource, status: HTTPStatus = HTTPStatus.OK) -> ScimResponse:
+    """Answer with a resource, its entity tag and its place (RFC 7644 section 3.14)."""
+    return _tagged(document(answered.body, status), answered)
+
+
+def created(answered: Resource) -> ScimResponse:
+    """Answer 201 with a new resource (RFC 7644 section 3.3)."""
+    return resource(answered, HTTPStatus.CREATED)
+
+
+def not_modified(answered: Resource) -> ScimResponse:
+    """Answer 304: the client has this version already."""
+    return _tagged(_empty(HTTPStatus.NOT_MODIFIED), answered)
+
+
+def no_content(answered: Resource | None = None) -> ScimResponse:
+    """Answer 204, with the entity tag of what is still there."""
+    response = _empty(HTTPStatus.NO_CONTENT)
+    return response if answered is None else _tagged(response, answered)
+
+
+def refusal(error: ScimError) -> ScimResponse:
+    """Answer with a SCIM error (RFC 7644 section 3.12)."""
+    response = document(error.as_json(), error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def _empty(status: HTTPStatus) -> ScimResponse:
+    response = ScimResponse(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _tagged(response: ScimResponse, answered: Resource) -> ScimResponse:
+    response.headers["ETag"] = etag(answered.version)
+    response.headers["Location"] = answered.location
+    return response
