@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
+from .mapping.checks import Finding
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import activity, integrations, tokens
@@ -322,31 +323,28 @@ def doctor(as_json: bool) -> None:
     """Look for what would make provisioning fail or slow; exit 1 if there is such a thing."""
     findings = list(_findings())
     if as_json:
-        _print_json(findings)
-    for finding in () if as_json else findings:
-        click.echo(f"{finding['level'].upper():<8} {finding['message']}")
-        if finding["statement"]:
-            click.echo(f"{'':<8} {finding['statement']}")
-    if not findings and not as_json:
-        click.echo("Everything is in order.")
-    if any(finding["level"] == "error" for finding in findings):
+        _print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level + ':':<9}{finding.message}")
+            if finding.statement:
+                click.echo(f"{'':<9}{finding.statement}")
+        if all(finding.level == "ok" for finding in findings):
+            click.echo("Everything is in order.")
+    if any(finding.level == "problem" for finding in findings):
         raise click.exceptions.Exit(1)
 
 
-def _finding(level: str, message: str, statement: str | None = None) -> dict[str, Any]:
-    return {"level": level, "message": message, "statement": statement}
-
-
-def _findings() -> Iterable[dict[str, Any]]:
+def _findings() -> Iterable[Finding]:
     state = current_provisioning
     if state.admin_required is None:
-        yield _finding(
-            "error",
+        yield Finding(
+            "problem",
             "Nobody can open the Provisioning pages: pass admin_required=lambda: "
             "current_user.is_admin (or the like) to init_app.",
         )
     if state.settings["SCIM_EXTERNAL_URL"] is None:
-        yield _finding(
+        yield Finding(
             "warning",
             "SCIM_EXTERNAL_URL is not set: behind a proxy, set it or use Werkzeug's ProxyFix, or "
             "identity providers get URLs that they can't reach.",
@@ -360,19 +358,18 @@ def _findings() -> Iterable[dict[str, Any]]:
     ]
     missing = [table for table in tables if table not in present]
     if missing:
-        yield _finding(
-            "error",
+        yield Finding(
+            "problem",
             f"These tables are missing: {', '.join(missing)}. Add them with a migration "
             "(flask db migrate, flask db upgrade) or with db.create_all().",
         )
         return
     for view in integrations.list_integrations(state.session, state.models):
         if view.role is None:
-            yield _finding(
-                "error",
+            yield Finding(
+                "problem",
                 f"The service account of {view.name} (tenant {view.tenant}) has no role, so that "
                 f"it may do nothing: bind {SCIM_PROVISIONER} to it, or create it anew.",
             )
     for each in state.mappings.values():
-        for level, message, statement in each.doctor(connection):
-            yield _finding(level, message, statement)
+        yield from each.doctor(connection)

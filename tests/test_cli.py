@@ -1,0 +1,200 @@
+"""``flask scim …``: what it prints for people, for scripts, and when it can't."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from flask_scim_provisioning.models import utcnow
+from flask_scim_provisioning.services.tokens import TokenSecret, authenticate, list_tokens
+
+
+@pytest.fixture
+def flask_scim(portal):
+    """Run ``flask scim`` with arguments; return its result, with JSON where that was asked for."""
+
+    def run(*arguments: str, code: int = 0, **options: Any):
+        result = portal.app.test_cli_runner().invoke(args=["scim", *arguments], **options)
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout) if "--json" in arguments and code < 2 else result.output
+
+    return run
+
+
+@pytest.fixture
+def view(portal):
+    return portal.integration
+
+
+@pytest.fixture
+def opens(portal, view):
+    """Say whether a token opens the portal's integration."""
+    models = portal.app.extensions["scim_provisioning"].models
+
+    def check(text: str, integration_id: object = view.id) -> bool:
+        found = authenticate(portal.session, models, text, "main", integration_id)  # type: ignore[arg-type]
+        return found.integration_id == integration_id
+
+    return check
+
+
+def test_create_prints_exactly_what_a_script_needs(flask_scim) -> None:
+    made = flask_scim("create", "--name", "Okta", "--provider", "okta", "--json")
+    assert set(made) == {"id", "endpoint", "token"}
+    assert made["endpoint"] == (
+        f"http://127.0.0.1:5000/api/v1/main/integrations/{made['id']}/scim/v2"
+    )
+    assert TokenSecret.parse(made["token"]) is not None
+    shown = flask_scim("show", made["id"], "--json")
+    assert (shown["name"], shown["dialect"], shown["endpoint"]) == (
+        "Okta",
+        "okta",
+        made["endpoint"],
+    )
+
+
+@pytest.mark.portal(config={"SCIM_EXTERNAL_URL": "https://portal.example.com"})
+def test_the_endpoint_begins_with_the_external_url(flask_scim) -> None:
+    made = flask_scim("create", "--name", "Okta", "--tenant", "acme", "--json")
+    assert made["endpoint"].startswith("https://portal.example.com/api/v1/acme/integrations/")
+
+
+def test_create_shows_the_token_once(flask_scim) -> None:
+    output = flask_scim("create", "--name", "Okta")
+    (token,) = [line.split()[1] for line in output.splitlines() if line.startswith("Token:")]
+    assert "shown only now" in output
+    assert token not in flask_scim("show", "Okta")
+    assert token not in flask_scim("list")
+
+
+def test_a_taken_name_is_a_message_and_no_traceback(flask_scim, view) -> None:
+    output = flask_scim("create", "--name", view.name, code=1)
+    assert output == "Error: Another integration has this name; choose a different one.\n"
+
+
+def test_an_unknown_provider_lists_the_known_ones(flask_scim) -> None:
+    output = flask_scim("create", "--name", "x", "--provider", "azure", code=2)
+    assert "'entra'" in output
+    assert "'okta'" in output
+
+
+@pytest.mark.portal(config={"SCIM_TOKEN_DAYS": 30})
+def test_a_token_lives_as_long_as_the_portal_says(flask_scim) -> None:
+    made = flask_scim("create", "--name", "Okta", "--json")
+    (token,) = flask_scim("show", made["id"], "--json")["tokens"]
+    assert token["expires"].startswith((utcnow() + timedelta(days=30)).date().isoformat())
+
+
+def test_list_names_every_integration(flask_scim, view) -> None:
+    flask_scim("create", "--name", "Okta", "--tenant", "acme")
+    names = [(row["tenant"], row["name"]) for row in flask_scim("list", "--json")]
+    assert names == [("acme", "Okta"), ("main", view.name)]
+    assert [row["name"] for row in flask_scim("list", "--tenant", "acme", "--json")] == ["Okta"]
+    assert view.name in flask_scim("list")
+    assert "flask scim create" in flask_scim("list", "--tenant", "nobody")
+
+
+def test_show_tells_what_an_administrator_asks(flask_scim, view) -> None:
+    output = flask_scim("show", view.name)
+    for part in ("SCIMProvisioner", "create, read, update", f"/main/integrations/{view.id}/"):
+        assert part in output
+    shown = flask_scim("show", str(view.id), "--json")
+    assert shown["permissions"]["USERS"] == ["CREATE", "READ", "UPDATE"]
+    assert [entry["action"] for entry in shown["activity"]] == ["integration.created"]
+
+
+def test_disable_and_enable(flask_scim, view) -> None:
+    assert flask_scim("disable", view.name) == f"{view.name} is disabled.\n"
+    assert flask_scim("show", view.name, "--json")["enabled"] is False
+    assert flask_scim("enable", str(view.id), "--json")["enabled"] is True
+
+
+def test_rotate_ends_the_old_token(flask_scim, portal, view, opens) -> None:
+    fresh = flask_scim("rotate", view.name, "--json")
+    assert opens(fresh["token"])
+    models = portal.app.extensions["scim_provisioning"].models
+    states = [token.is_active(utcnow()) for token in list_tokens(portal.session, models, view.id)]
+    assert sorted(states) == [False, True]
+
+
+def test_rotate_can_overlap(flask_scim, portal, view, opens) -> None:
+    output = flask_scim("rotate", view.name, "--overlap-hours", "24")
+    assert "shown only now" in output
+    assert opens(portal.client.token)
+
+
+def test_remove_asks_first(flask_scim, view) -> None:
+    assert "Aborted" in flask_scim("remove", view.name, code=1, input="n\n")
+    assert flask_scim("show", view.name, "--json")["id"] == str(view.id)
+    flask_scim("remove", view.name, input="y\n")
+    assert flask_scim("list", "--json") == []
+
+
+def test_remove_for_scripts(flask_scim, view) -> None:
+    assert flask_scim("remove", view.name, "--yes", "--json")["id"] == str(view.id)
+    assert "no such integration" in flask_scim("show", view.name, code=1)
+
+
+def test_one_name_in_two_tenants_needs_the_tenant(flask_scim, view) -> None:
+    flask_scim("create", "--name", view.name, "--tenant", "acme")
+    assert "--tenant (acme, main)" in flask_scim("disable", view.name, code=2)
+    flask_scim("disable", view.name, "--tenant", "acme")
+    states = {row["tenant"]: row["enabled"] for row in flask_scim("list", "--json")}
+    assert states == {"acme": False, "main": True}
+
+
+def test_mapping_says_where_attributes_live(flask_scim) -> None:
+    described = flask_scim("mapping", "--json")
+    users = {row["attribute"]: row for row in described["Users"]}
+    assert users["userName"]["place"] == "User.username"
+    assert users["userName"]["filterable"] is True
+    assert {row["attribute"] for row in described["Groups"]} >= {"displayName", "members"}
+    assert "User.username" in flask_scim("mapping")
+
+
+def test_prune_keeps_what_is_young(flask_scim, portal) -> None:
+    models = portal.app.extensions["scim_provisioning"].models
+    assert flask_scim("prune", "--json") == {"deleted": 0}
+    old = utcnow() - timedelta(days=91)
+    portal.session.execute(sa.update(models.activity).values(at=old))
+    portal.session.commit()
+    assert flask_scim("prune", "--days", "100", "--json") == {"deleted": 0}
+    assert flask_scim("prune") == "1 entries deleted.\n"
+
+
+class TestDoctor:
+    def levels(self, findings: list[dict[str, Any]]) -> set[str]:
+        return {finding["level"] for finding in findings}
+
+    @pytest.mark.portal(config={"SCIM_EXTERNAL_URL": "https://portal.example.com"})
+    def test_a_good_portal_is_in_order(self, flask_scim) -> None:
+        assert self.levels(flask_scim("doctor", "--json")) <= {"ok"}
+        assert "Everything is in order." in flask_scim("doctor")
+
+    def test_a_missing_external_url_is_a_warning(self, flask_scim) -> None:
+        findings = flask_scim("doctor", "--json")
+        assert self.levels(findings) <= {"ok", "warning"}
+        assert any("SCIM_EXTERNAL_URL" in finding["message"] for finding in findings)
+
+    def test_missing_tables_are_named(self, flask_scim, portal) -> None:
+        models = portal.app.extensions["scim_provisioning"].models
+        portal.session.commit()
+        models.activity.__table__.drop(portal.engine)
+        assert "scim_activity" in flask_scim("doctor", code=1)
+        assert "flask scim doctor" in flask_scim("prune", code=1)
+
+    def test_a_service_account_without_role_is_a_problem(self, flask_scim, portal, view) -> None:
+        models = portal.app.extensions["scim_provisioning"].models
+        portal.session.execute(sa.delete(models.binding))
+        portal.session.commit()
+        findings = flask_scim("doctor", "--json", code=1)
+        assert any(view.name in finding["message"] for finding in findings)
+
+
+def test_simulate_is_one_of_the_commands(flask_scim) -> None:
+    assert "simulate" in flask_scim("--help")
+    assert "okta" in flask_scim("simulate", "--help").lower()
