@@ -11,7 +11,8 @@ The info string of a fenced block says what happens to it:
 
 Blocks inside an HTML comment run too: they are what a page takes for granted. Pages under
 ``docs/how-to/`` go on with the portal of the tutorial: its files are there, ``app`` is the portal
-with its tables, and ``scim`` a client that sends the token of an integration.
+with its tables, and ``scim`` a client that sends the token of an integration. The README goes on
+with the same files, and with an ``app`` that isn't registered yet.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from flask_scim_provisioning.scim import errors
 from flask_scim_provisioning.services import signals
@@ -40,7 +42,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     page for page in [*ROOT.glob("README.md"), *DOCS.rglob("*.md")] if "_build" not in page.parts
 )
-SERVED_ELSEWHERE = ("pip", "gunicorn", "flask", "python", "git", "cd", "export", ".")
+SERVED_ELSEWHERE = ("pip", "gunicorn", "flask", "python", "python3")
 
 _BLOCK = re.compile(r"^(?P<fence>`{3,})(?P<info>[\w+]+)\n(?P<code>.*?)^(?P=fence)$", re.M | re.S)
 _PATH = re.compile(r"(?:#|\{#) (?P<path>[\w./-]+\.\w+)(?: #\})?")
@@ -126,10 +128,27 @@ class PageRunner:
             assert done.returncode == 0, f"{block.page}:{block.line}: {line}\n{done.stderr}"
 
     def _prepare(self, page: Path) -> None:
+        """Give a page what it goes on with; the tutorial begins with nothing."""
+        if not self._prepared:
+            self._prepared = True
+            if page.parent.name == "how-to":
+                self._prepare_portal()
+            elif page.name == "README.md":
+                self._prepare_factory()
+
+    def _prepare_factory(self) -> None:
+        """Give the README an application that isn't registered yet."""
+        from flask_login import LoginManager, current_user
+        from portal.provisioning import provisioning
+
+        app = Flask("portal")
+        app.config.update(SECRET_KEY="any", SQLALCHEMY_DATABASE_URI="sqlite:///portal.db")
+        provisioning.db.init_app(app)
+        LoginManager(app)
+        self.namespace.update(app=app, provisioning=provisioning, current_user=current_user)
+
+    def _prepare_portal(self) -> None:
         """Give a how-to the portal of the tutorial, or its own, with an integration."""
-        if self._prepared or page.parent.name != "how-to":
-            return
-        self._prepared = True
         from portal import create_app
         from portal.provisioning import provisioning
 
@@ -142,8 +161,8 @@ class PageRunner:
                 provisioning.db.session, provisioning.models, tenant="main", name="Example"
             )
         base = f"/api/v1/main/integrations/{created.integration.id}/scim/v2"
-        self.namespace["app"] = app
-        self.namespace["scim"] = ScimClient(app, base, created.secret.reveal())
+        client = ScimClient(app, base, created.secret.reveal())
+        self.namespace.update(app=app, scim=client)
 
 
 @pytest.fixture
@@ -158,7 +177,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunn
 
 @pytest.mark.parametrize("page", EXAMPLES, ids=[str(p.relative_to(ROOT)) for p in EXAMPLES])
 def test_examples_run(page: Path, runner: PageRunner) -> None:
-    if page.parent.name == "how-to":
+    if page.parent.name == "how-to" or page.name == "README.md":
         runner.write_files(DOCS / "tutorial.md")
     for block in blocks_of(page):
         runner.run(block)
@@ -167,7 +186,7 @@ def test_examples_run(page: Path, runner: PageRunner) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
 def test_blocks_for_another_machine_call_what_is_known(page: Path) -> None:
     lines = [line for b in blocks_of(page) if b.info == "sh" for line in b.code.splitlines()]
-    unknown = [line for line in lines if shlex.split(line)[0] not in SERVED_ELSEWHERE]
+    unknown = [line for line in lines if Path(shlex.split(line)[0]).name not in SERVED_ELSEWHERE]
     assert unknown == []
 
 
