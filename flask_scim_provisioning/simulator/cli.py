@@ -66,7 +66,7 @@ class ProgressBar:
     envvar="SCIM_TOKEN",
     help="Its secret token; SCIM_TOKEN in the environment keeps it out of the shell history.",
 )
-@click.option("--users", default=50, show_default=True, type=click.IntRange(0, 100_000))
+@click.option("--users", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @click.option("--groups", default=5, show_default=True, type=click.IntRange(0, 10_000))
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same people.")
 @click.option(
