@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
+import wtforms
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
 from wtforms import (
@@ -32,10 +33,10 @@ __all__ = [
 ]
 
 _OVERLAPS = {
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-    "7d": timedelta(days=7),
-    "now": timedelta(0),
+    "1h": ("for 1 hour", timedelta(hours=1)),
+    "1d": ("for 1 day", timedelta(days=1)),
+    "7d": ("for 7 days", timedelta(days=7)),
+    "now": ("not at all", timedelta(0)),
 }
 
 
@@ -53,6 +54,12 @@ def add_error(field: Field, message: str) -> None:
     field.errors = [*field.errors, message]
 
 
+def _choices(labels: Mapping[str, str]) -> list[Any]:
+    """Return the choices of a field; WTForms before 3.3 takes pairs, later ones warn of them."""
+    choice = getattr(wtforms, "SelectChoice", None)
+    return [pair if choice is None else choice(*pair) for pair in labels.items()]
+
+
 def _stripped(value: str | None) -> str | None:
     return value.strip() if value else value
 
@@ -68,19 +75,32 @@ def _text(form: FlaskForm, field: Field) -> None:  # noqa: ARG001 - the signatur
         raise ValidationError("Use letters, digits and punctuation only.")
 
 
-class ActionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+    """A form that is protected alone as well as under the host's own CSRF check."""
+
+    def is_accepted(self) -> bool:
+        """Say whether it was sent, and every field is as it has to be.
+
+        :raises CSRFError: when it was sent without a valid CSRF token.
+        """
+        accepted = bool(self.validate_on_submit())
+        if "csrf_token" in self.errors:
+            raise CSRFError(self.errors["csrf_token"][0])
+        return accepted
+
+
+class ActionForm(_Form):
     """A button: it carries nothing but the CSRF token."""
 
     def require_valid(self) -> None:
         """Let only a post of our own page through.
 
-        :raises CSRFError: when the CSRF token is missing, wrong or expired.
+        :raises CSRFError: when it was sent without a valid CSRF token.
         """
-        if not self.validate_on_submit():
-            raise CSRFError("This page had expired.")
+        self.is_accepted()
 
 
-class IntegrationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+class IntegrationForm(_Form):
     """Create an integration."""
 
     name = StringField(
@@ -106,13 +126,13 @@ class IntegrationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no anno
     type = SelectField(
         "Provisioning type",
         description="The protocol that your identity provider speaks.",
-        choices=list(TYPES.items()),
+        choices=_choices(TYPES),
         default="scim-2.0",
     )
     dialect = RadioField(
         "Identity provider",
         description="Decides which of its habits are understood, and which setup guide you see.",
-        choices=[(provider.name, provider.label) for provider in PROVIDERS.values()],
+        choices=_choices({name: provider.label for name, provider in PROVIDERS.items()}),
         validators=[DataRequired("Choose your identity provider.")],
         validate_choice=True,
     )
@@ -127,7 +147,7 @@ class IntegrationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no anno
         }
 
 
-class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+class RotateForm(_Form):
     """Ask for a new token.
 
     ``newest`` is the key id of the newest token when the page was made: a post that is sent twice,
@@ -138,18 +158,13 @@ class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotatio
     overlap = SelectField(
         "The present token goes on working",
         description="Long enough to paste the new one. Choose “not at all” when the token leaked.",
-        choices=[
-            ("1h", "for 1 hour"),
-            ("1d", "for 1 day"),
-            ("7d", "for 7 days"),
-            ("now", "not at all"),
-        ],
+        choices=_choices({name: label for name, (label, _) in _OVERLAPS.items()}),
         default="1d",
     )
 
     def overlap_time(self) -> timedelta:
         """Return how long the present tokens go on working."""
-        return _OVERLAPS[self.overlap.data]
+        return _OVERLAPS[self.overlap.data][1]
 
     def is_first(self, key_ids: Sequence[str]) -> bool:
         """Say whether no token was made since the page was.
@@ -159,7 +174,7 @@ class RotateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotatio
         return bool((self.newest.data or "") == (key_ids[0] if key_ids else ""))
 
 
-class RemoveForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no annotations
+class RemoveForm(_Form):
     """Remove an integration; its name is typed, so that nobody removes the wrong one by a click."""
 
     name = StringField("Name", filters=[_stripped])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Response, flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -37,7 +37,7 @@ def index() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Show the form; create the integration and show its token."""
     form = IntegrationForm()
-    if form.validate_on_submit():
+    if form.is_accepted():
         session, models, tenant = _caller()
         try:
             created = integrations.create_integration(
@@ -112,7 +112,7 @@ def rotate(integration_id: str) -> ResponseReturnValue:
     view = integrations.get_integration(session, models, tenant, integration_id)
     key_ids = [token.key_id for token in tokens.list_tokens(session, models, view.id)]
     form = RotateForm()
-    if form.validate_on_submit():
+    if form.is_accepted():
         if not form.is_first(key_ids):
             flash("A new token was made already. Rotate again if you could not copy it.", "error")
             return _to(view)
@@ -153,8 +153,8 @@ def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
     if token is None or not token.is_active(now):
         flash("This token is over already.", "success")
         return _to(view)
-    if request.method == "POST":
-        ActionForm().require_valid()
+    form = ActionForm()
+    if form.is_accepted():
         tokens.revoke_token(
             session, models, tenant, view.id, token.id, actor=acting_administrator()
         )
@@ -162,7 +162,7 @@ def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
         return _to(view)
     return render_template(
         "scim_provisioning/integrations/revoke.html",
-        form=ActionForm(),
+        form=form,
         integration=_present(view, now),
         token=TokenPage.of(token, now),
         trail=_trail(view, "Revoke token"),
@@ -174,7 +174,7 @@ def remove(integration_id: str) -> ResponseReturnValue:
     session, models, tenant = _caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     form = RemoveForm(view.name)
-    if form.validate_on_submit():
+    if form.is_accepted():
         integrations.remove_integration(
             session, models, tenant, view.id, actor=acting_administrator()
         )

@@ -21,6 +21,7 @@ __all__ = [
     "Moment",
     "RoleTable",
     "TokenPage",
+    "headline",
 ]
 
 _VERBS = ("CREATE", "READ", "UPDATE", "DELETE")
@@ -49,7 +50,11 @@ _TITLES: Mapping[str, str] = {
     Action.TOKEN_ROTATED: "Token rotated",
     Action.TOKEN_REVOKED: "Token revoked",
 }
-"""An entry's headline; an action that isn't here shows its own name."""
+
+
+def headline(action: str) -> str:
+    """Return what an action is called; its own name where it has no other."""
+    return _TITLES.get(action, action)
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,16 @@ DISABLED = Badge("Disabled", "plain", "pause")
 WAITING = Badge("Waiting for first request", "info", "clock")
 ACTIVE = Badge("Active", "good", "check")
 
-_OUTCOMES = {
-    "ok": Badge("Done", "good", "check"),
-    "refused": Badge("Refused", "warn", "alert"),
-    "failed": Badge("Failed", "bad", "cross"),
-}
+
+def _outcome(entry: ActivityEntry) -> Badge:
+    status = "" if entry.status is None else f" {entry.status}"
+    match entry.outcome:
+        case "ok":
+            return Badge("Done", "good", "check")
+        case "refused":
+            return Badge(f"Refused{status}", "warn", "alert")
+        case _:
+            return Badge(f"Failed{status}", "bad", "cross")
 
 
 @dataclass(frozen=True)
@@ -217,7 +227,6 @@ class EntryPage:
     subject: str
     detail: str
     outcome: Badge
-    status: int | None
     notes: Sequence[str]
     at: Moment | None
 
@@ -228,11 +237,10 @@ class EntryPage:
         if entry.actor is not None:
             subject = f"by {entry.actor}"
         return cls(
-            title=_TITLES.get(entry.action, entry.action),
+            title=headline(entry.action),
             subject=subject,
             detail=entry.detail or "",
-            outcome=_OUTCOMES.get(entry.outcome, Badge(entry.outcome, "plain", "info")),
-            status=entry.status,
+            outcome=_outcome(entry),
             notes=list(entry.notes or ()),
             at=Moment.of(entry.at, now),
         )

@@ -1,0 +1,1 @@
+"""The pages of the console, through Flask's test client and in a real browser."""
