@@ -101,7 +101,17 @@ class ExternalIdBinding(Binding, Collection):
         return self._sorting if sub is None else None
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
-        """Search by the index of values; the link row follows from it."""
+        """Search by the index of values; the host's row follows from it.
+
+        The host's key is compared and not the link's: where a condition concerns the outer side
+        of the join only, SQLite reads the whole table.
+        """
         condition = build(lambda name: self._value)
-        named = sa.select(self.table.c.link_id).where(self._mine, condition)
-        return self._link.c.id.in_(named)
+        host_id = self._link.c.host_id
+        (reference,) = host_id.foreign_keys
+        named = (
+            sa.select(host_id)
+            .join(self.table, self.table.c.link_id == self._link.c.id)
+            .where(self._mine, condition)
+        )
+        return reference.column.in_(named)
