@@ -89,7 +89,8 @@ class ResourceSchemaMeta(SchemaMeta):
                 continue
             stored = Stored()
             stored.key, stored.scim = key, attribute
-            declared[key] = stored
+            # Marshmallow takes the dots of a name for a path into nested values; a URN has some.
+            declared[key.replace(".", "_")] = stored
         return declared
 
 
