@@ -175,7 +175,8 @@ class Portal:
         rows = [{"username": name, "email": f"{name}@example.com", **usual} for name in names]
         with self.engine.begin() as connection:
             connection.execute(table.insert(), rows)
-            keys = dict(connection.execute(sa.select(table.c.username, table.c.id)).tuples().all())
+            found = connection.execute(sa.select(table.c.username, table.c.id))
+            keys = dict(found)
         return [keys[name] for name in names]
 
     def add_team(self, name: str, members: Sequence[int] = (), **columns: Any) -> int:
