@@ -80,7 +80,7 @@ class Place(marshmallow_fields.Field[Any]):
 
 
 class ScalarPlace(Place):
-    """A field of one scalar; it may stand alone or inside ``Complex``, ``OneValue``, ``Values``."""
+    """A field of one scalar, alone or inside ``Complex``, ``OneValue`` or ``Values``."""
 
     def slot(self, attribute: attributes.Attribute) -> Slot:
         """Return the slot for an attribute or sub-attribute."""
@@ -91,8 +91,9 @@ class ScalarPlace(Place):
         if attribute.multi_valued or attribute.type is attributes.Type.COMPLEX:
             raise MappingError(
                 f"{site.schema_name}: {attribute.name} is "
-                f"{'multi-valued' if attribute.multi_valued else 'complex'}, and {type(self).__name__} "
-                "holds one scalar: use fields.Complex, fields.OneValue, fields.Email or fields.Values."
+                f"{'multi-valued' if attribute.multi_valued else 'complex'}, and "
+                f"{type(self).__name__} holds one scalar: use fields.Complex, fields.OneValue, "
+                "fields.Email or fields.Values."
             )
         return ScalarBinding(key, self.slot(attribute))
 

@@ -29,9 +29,8 @@ def chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (items[i : i + CHUNK] for i in range(0, len(items), CHUNK))
 
 
-def insert_ignoring(connection: sa.Connection, table: sa.FromClause, source: Any) -> Any:
+def insert_ignoring(connection: sa.Connection, table: sa.Table, source: Any) -> Any:
     """Return an insert-select that leaves rows which are there already alone, per database."""
-    assert isinstance(table, sa.Table)
     names, select = source
     match connection.dialect.name:
         case "postgresql":

@@ -155,7 +155,7 @@ def _any(
 
 
 def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElement[bool]:
-    """Search by URN: every resource has its core schema, and an extension when it has data of it."""
+    """Search by URN: every resource has its core schema, and an extension with its data."""
     resource_type = mapping.resource_type
     if isinstance(node, Present):
         return sa.true()

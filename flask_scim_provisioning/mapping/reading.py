@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..scim.errors import TemporarilyUnavailable
 from ..scim.filters import And, AttrPath, Compare, Filter
 from ..scim.projection import Projection
 from ..scim.versions import etag
@@ -28,7 +29,8 @@ from .slots import format_datetime
 __all__ = ["Found", "Viewpoint", "count_matching", "fetch_one", "fetch_page", "find_by_lookup"]
 
 _KEY, _ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(6)
-_FIXED = 6
+_READINGS = 3
+"""The rows, then once more after their links are made, and after those of whom they refer to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +219,14 @@ class Unlinked(Exception):
 def _execute(
     plan: _Plan, statement: Any, parameters: Mapping[str, Any], view: Viewpoint, *, link: bool
 ) -> list[Found]:
-    while True:
+    for _ in range(_READINGS):
         rows = view.connection.execute(statement, parameters).all()
         found = _read(plan, rows, view, link=link)
         if found is not None:
             return found
+    raise TemporarilyUnavailable(
+        "The portal's people are changing while they are read; send the request again."
+    )
 
 
 def fetch_one(

@@ -66,7 +66,13 @@ class ReferenceBinding(Binding):
             .where(link.c.host_id == local, link.c.deleted.is_(None))
             .scalar_subquery()
         )
-        self.expressions = (local, self._linked)
+        # A person whom SCIM has deleted has a link, and is nobody's manager for SCIM: "" says so.
+        known = (
+            sa.select(sa.case((link.c.deleted.is_(None), link.c.id), else_=""))
+            .where(link.c.host_id == local)
+            .scalar_subquery()
+        )
+        self.expressions = (local, known)
 
     def reader(self, start: int) -> Reader:
         """Read the SCIM id of the other resource."""
@@ -74,9 +80,9 @@ class ReferenceBinding(Binding):
 
         def read(row: Sequence[Any], dump: Dump) -> Any:
             linked = row[start + 1]
-            if linked is not None:
+            if linked:
                 return {"value": linked, "$ref": dump.base_url + users + linked}
-            if row[start] is not None:
+            if linked is None and row[start] is not None:
                 dump.missing.add(row[start])
             return None
 

@@ -73,10 +73,11 @@ class ResourceMapping:
             mapping.users, mapping.groups = users, groups
             mapping.schema = mapping.schema_class()
         for mapping in (users, groups):
-            mapping._bind()
+            mapping.bind()
             checks.check(mapping)
 
-    def _bind(self) -> None:
+    def bind(self) -> None:
+        """Make a binding for every attribute; both mappings are connected by now."""
         resource_type = self.resource_type
         self.bindings["id"] = IdBinding(self.links)
         self.bindings["externalId"] = ExternalIdBinding(self.links, self.models, resource_type)
