@@ -198,7 +198,8 @@ def create_resource(
     def work() -> _Outcome:
         view = _view(scope, mapping)
         host_key, resource_id = _create_row(scope, mapping, view, name, values)
-        members = _set_members(scope, mapping, view, host_key, values.get("members"))
+        changes = _only_members(mapping, values["members"]) if values.get("members") else ()
+        members = _set_members(scope, mapping, view, host_key, changes)
         outcome = _Outcome(resource_id, host_key, 1, created=True, members=members)
         action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
         _record(scope, mapping, action, outcome, name, 201)
@@ -263,9 +264,7 @@ def replace_resource(
     def work() -> _Outcome:
         view = _view(scope, mapping)
         found = _locked(mapping, resource_id, view, preconditions)
-        members = None
-        if values.get("members", ...) is not ...:
-            members = values["members"] or []
+        members = _only_members(mapping, values["members"]) if "members" in values else ()
         action = Action.USER_REPLACED if kind == "User" else Action.GROUP_REPLACED
         outcome = _save(scope, mapping, view, found, values, members, action, 200)
         outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
@@ -412,7 +411,7 @@ def _save(
     view: Viewpoint,
     found: Found,
     values: Mapping[str, Any],
-    members: Sequence[Any] | None,
+    members: Sequence[Change],
     action: Action,
     status: int,
 ) -> _Outcome:
@@ -470,23 +469,24 @@ def _refuse_protected(scope: Scope, mapping: ResourceMapping, found: Found) -> N
         raise MutabilityError(str(reason))
 
 
+def _only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:
+    """Return the change that makes these members the only ones."""
+    if mapping.members is None:
+        return ()
+    return [Replace(Target("members", mapping.members.attribute, None, 1), tuple(members or ()))]
+
+
 def _set_members(
     scope: Scope,
     mapping: ResourceMapping,
     view: Viewpoint,
     group: Any,
-    members: Sequence[Any] | None,
+    changes: Sequence[Change],
 ) -> MembershipChange:
-    """Carry out changes of members, or make a list of members the only ones."""
+    """Carry out changes of members; without any, the members stay as they are."""
     binding = mapping.members
-    if binding is None or members is None:
+    if binding is None or not changes:
         return MembershipChange()
-    changes = members
-    if not members or isinstance(members[0], Mapping):
-        if not members and not isinstance(members, list):
-            return MembershipChange()
-        target = Target("members", binding.attribute, None, 1)
-        changes = [Replace(target, tuple(members))]
     return change_members(scope, binding, view, group, changes)
 
 
