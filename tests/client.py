@@ -59,7 +59,7 @@ class ScimClient:
             method=method,
             data=data,
             headers=sent,
-            query_string=dict(query or {}),
+            query_string=dict(query) if query else None,
             content_type=content_type if data is not None else None,
         )
 
