@@ -300,7 +300,7 @@ def test_dark_follows_the_page_around_it(visit):
 
 
 def test_a_portal_changes_the_colours_in_its_own_style_sheet(visit):
-    page = visit().open("/")
+    page = visit(reduced_motion="reduce").open("/")
     page.evaluate("document.documentElement.style.setProperty('--scim-accent', 'rgb(0, 100, 0)')")
     button = page.get_by_role("link", name="Create integration")
     colour = button.evaluate("element => getComputedStyle(element).backgroundColor")
