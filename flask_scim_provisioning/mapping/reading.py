@@ -244,6 +244,8 @@ def fetch_one(
     :param link: make the links that are missing among those it refers to.
     :raises Unlinked: when one is missing and ``link`` is false.
     """
+    if not (resource_id.isascii() and resource_id.isprintable()):
+        return None  # no database can compare what isn't text of the id's alphabet
     plan = _plan(mapping, projection)
     name = "one for update" if lock else "one"
     statement = plan.statements.get(name)
