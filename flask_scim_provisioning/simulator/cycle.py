@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ Item = TypeVar("Item")
 SAMPLE = 10
 # The organisations the simulator plays; their domains belong to nobody.
 COMPANIES = ("Aurelia", "Borealis", "Cascadia")
+_SIMULATED = re.compile(rf"@({'|'.join(COMPANIES)})-?\d*\.example$", re.IGNORECASE)
 LARGEST_SHARE = 25
 
 
@@ -125,12 +127,13 @@ class Cycle:
             for resource in self.wire.pages("/Users"):
                 name = str(resource.get("userName") or "")
                 self.seen_names.add(name.lower())
-                if not self._is_ours(name):
+                if not _SIMULATED.search(name):
                     self.bystanders[str(resource.get("id"))] = (name, resource.get("active"))
 
-    def _is_ours(self, user_name: str) -> bool:
-        domain = user_name.lower().rpartition("@")[2]
-        return domain in {f"{company.lower()}.example" for company in COMPANIES}
+    def was_here_before(self) -> bool:
+        """Whether an earlier run left people of this organisation."""
+        ending = f"@{self.directory.domain}"
+        return any(name.endswith(ending) for name in self.seen_names)
 
     def verify_all(self) -> None:
         """Read every user through pages and every group, and compare all with the truth."""

@@ -50,7 +50,9 @@ class EntraObjects(Cycle):
         :return: whether the person was created.
         """
         found = self.matching("userName", person.user_name, {})
-        if found is None and self._was_here_before():
+        if found is None and self.was_here_before():
+            # The second matching attribute finds whom an earlier run renamed; where nobody was,
+            # it would cost a request for each new person.
             found = self.matching("externalId", person.key, {})
         if found is None:
             self._create(person, manager)
@@ -59,11 +61,6 @@ class EntraObjects(Cycle):
         self.adopted += 1
         self.update(person, self.dialect)
         return False
-
-    def _was_here_before(self) -> bool:
-        # The second matching attribute costs a request for each new person; it finds only people
-        # whom an earlier run renamed, so it is configured only where such are.
-        return any(self._is_ours(name) for name in self.seen_names)
 
     def _create(self, person: Person, manager: str | None) -> None:
         texts = int(person.employee_number) % 7 == 3
@@ -120,7 +117,7 @@ class EntraObjects(Cycle):
     def provision_group(self, group: Group) -> None:
         """Match by displayName, then externalId; create without members, or adopt."""
         found = self.match_group("displayName", group.display_name)
-        if found is None and self._was_here_before():
+        if found is None and self.was_here_before():
             found = self.match_group("externalId", group.key)
         if found is None:
             self.create_group(group)

@@ -116,16 +116,17 @@ class Directory:
     """
 
     def __init__(self, company: str, *, seed: int, users: int, groups: int) -> None:
-        self.company = company
-        self.domain = f"{company.lower()}.example"
+        # Another seed is another organisation: their people never meet.
+        self.company = company if seed == 1 else f"{company} {seed}"
+        self.domain = f"{self.company.replace(' ', '').lower()}.example"
         self.seed = seed
-        self.random = random.Random(f"{company}:{seed}")  # noqa: S311 - repeatable, no secret
+        self.random = random.Random(self.company)  # noqa: S311 - repeatable, no secret
         self.people: list[Person] = []
         self.groups: list[Group] = []
         self.gone: list[Person] = []
         self._taken: set[str] = set()
         self._numbered = 0
-        self._names = iter(_group_names(company))
+        self._names = iter(_group_names(self.company))
         self.hire(users)
         for _ in range(groups):
             self.add_group()
@@ -138,7 +139,7 @@ class Directory:
             self._numbered += 1
             # One source of chance for each person, so that the tenth is the same among ten as
             # among a thousand.
-            rng = random.Random(f"{self.company}:{self.seed}:{index}")  # noqa: S311 - no secret
+            rng = random.Random(f"{self.company}:{index}")  # noqa: S311 - no secret
             person = self._make_person(index, rng)
             staff = [colleague for colleague in self.people if colleague.active]
             if staff:
@@ -200,7 +201,7 @@ class Directory:
         return self.random.choice(candidates) if candidates else None
 
     def _key(self, kind: str, name: object) -> str:
-        return str(uuid.uuid5(NAMESPACE, f"{self.company}:{self.seed}:{kind}:{name}"))
+        return str(uuid.uuid5(NAMESPACE, f"{self.company}:{kind}:{name}"))
 
     def _make_person(self, index: int, rng: random.Random) -> Person:
         place = PLACES[index % len(PLACES)]

@@ -198,25 +198,37 @@ class Wire:
         self._surprises(problems, answer.request, subject)
         return answer
 
-    def pages(self, path: str) -> Iterator[dict[str, Any]]:
-        """Every resource of an endpoint, read in pages of 100 as both providers do."""
-        start, seen = 1, set[str]()
+    def pages(self, path: str) -> list[dict[str, Any]]:
+        """Every resource of an endpoint, read in pages of 100 as both providers do.
+
+        Pages move while somebody else creates or deletes; a list that does not fit together is
+        read once more, and is a surprise only when it still does not.
+        """
+        found, problems = self._read_pages(path)
+        if problems:
+            found, problems = self._read_pages(path)
+        self._surprises(problems, f"GET {path}", "")
+        return list(found.values())
+
+    def _read_pages(self, path: str) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+        start, total = 1, 0
+        found: dict[str, dict[str, Any]] = {}
+        problems: list[Problem] = []
         while True:
             answer = self.listing(path, {"startIndex": start, "count": PAGE})
             for resource in answer.resources:
-                found = str(resource.get("id"))
-                if found in seen:
-                    detail = f"{found!r} came on two pages: the order is not stable"
-                    self.report.surprise(Kind.LIST, detail, request=answer.request)
-                else:
-                    seen.add(found)
-                    yield resource
-            start += len(answer.resources)
-            if not answer.resources or start > answer.total:
+                scim_id = str(resource.get("id"))
+                if scim_id in found:
+                    detail = f"{scim_id!r} came twice: the order is not stable"
+                    problems.append((Kind.LIST, detail))
+                found[scim_id] = resource
+            start, total = start + len(answer.resources), answer.total
+            if not answer.resources or start > total:
                 break
-        if len(seen) != answer.total:
-            detail = f"totalResults is {answer.total}, the pages held {len(seen)}"
-            self.report.surprise(Kind.LIST, detail, request=f"GET {path}")
+        if len(found) != total:
+            detail = f"totalResults is {total}, the pages held {len(found)}"
+            problems.append((Kind.LIST, detail))
+        return found, problems
 
     def call(
         self,

@@ -135,8 +135,8 @@ def test_entras_flag_dialect_is_lower_case_with_booleans(play):
 def test_both_dialects_are_sent_to_one_server(play):
     server = FakeServer()
     play(server, "entra")
-    listed = operations(server, "Users")
-    assert {operation["op"] for operation in listed} >= {"Add", "Replace", "add", "replace"}
+    used = {operation["op"] for operation in operations(server, "Groups")}
+    assert used == {"Add", "Replace", "Remove", "add", "replace", "remove"}
 
 
 def test_the_flag_in_the_tenant_url_selects_the_dialect():

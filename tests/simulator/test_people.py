@@ -21,7 +21,12 @@ def test_the_same_seed_gives_the_same_people_and_groups():
 
 
 def test_another_seed_gives_other_people():
-    assert names(directory()) != names(directory(seed=8))
+    assert not set(names(directory())) & set(names(directory(seed=8)))
+
+
+def test_the_first_seed_has_the_plain_domain():
+    assert directory(seed=1).domain == "aurelia.example"
+    assert directory(seed=8).domain == "aurelia8.example"
 
 
 def test_the_first_people_are_the_same_among_ten_and_among_a_hundred():

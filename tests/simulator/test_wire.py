@@ -245,8 +245,19 @@ def test_somebody_on_two_pages_is_a_surprise():
     page(1, [1, 2], 4)
     page(3, [2, 3], 4)
     connection, report = wire()
-    assert len(list(connection.pages("/Users"))) == 3
+    assert len(connection.pages("/Users")) == 3
     assert {surprise.kind for surprise in report.surprises} == {Kind.LIST}
+
+
+@responses.activate
+def test_a_list_that_moved_while_it_was_read_is_read_again():
+    page(1, [1, 2], 4)
+    page(3, [2, 3], 4)
+    page(1, [1, 2], 3)
+    page(3, [3], 3)
+    connection, report = wire()
+    assert len(connection.pages("/Users")) == 3
+    assert report.ok
 
 
 def test_the_token_is_in_no_repr_of_the_connection():
