@@ -95,12 +95,15 @@ def _clean(scope: Scope, search: SearchRequest) -> SearchRequest:
     return replace(search, filter=scope.dialect.filter(search.filter, scope.notes))
 
 
-def projection(mapping: ResourceMapping) -> Projection:
+def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
     """Return what ``attributes`` and ``excludedAttributes`` leave of the answer (section 3.9)."""
+    requested = scope.dialect.requested
     if not request.query_string:
-        return Projection.of(mapping.resource_type)
+        return Projection.of(mapping.resource_type, requested=requested)
     search = SearchRequest.from_query(request.args)
-    return Projection.of(mapping.resource_type, search.attributes, search.excluded_attributes)
+    return Projection.of(
+        mapping.resource_type, search.attributes, search.excluded_attributes, requested
+    )
 
 
 def preconditions() -> Preconditions:

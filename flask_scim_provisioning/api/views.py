@@ -66,7 +66,7 @@ def create(_state: ProvisioningState, scope: Scope, mapping: ResourceMapping) ->
     """``POST /Users`` (RFC 7644 section 3.3)."""
     payload = reading.payload(scope, mapping)
     return responses.created(
-        directory.create_resource(scope, mapping, payload, reading.projection(mapping))
+        directory.create_resource(scope, mapping, payload, reading.projection(scope, mapping))
     )
 
 
@@ -74,7 +74,9 @@ def read(
     _state: ProvisioningState, scope: Scope, mapping: ResourceMapping, resource_id: str
 ) -> ScimResponse:
     """``GET /Users/{id}`` (RFC 7644 section 3.4.1)."""
-    resource = directory.get_resource(scope, mapping, resource_id, reading.projection(mapping))
+    resource = directory.get_resource(
+        scope, mapping, resource_id, reading.projection(scope, mapping)
+    )
     if reading.preconditions().not_modified(resource.version):
         return responses.not_modified(resource)
     return responses.resource(resource)
@@ -90,7 +92,7 @@ def replace(
         resource_id,
         reading.payload(scope, mapping),
         reading.preconditions(),
-        reading.projection(mapping),
+        reading.projection(scope, mapping),
     )
     return responses.resource(resource)
 
@@ -103,7 +105,7 @@ def modify(
     A group's answer would be its whole membership. So it is 204, which Entra and Okta take, unless
     the client names the attributes that it wants.
     """
-    projection = reading.projection(mapping)
+    projection = reading.projection(scope, mapping)
     answer = mapping.members is None or projection.names_attributes
     resource = directory.modify_resource(
         scope,

@@ -39,6 +39,9 @@ class Dialect:
     skip_unknown_members: ClassVar[bool] = False
     """Whether members that the service doesn't know are skipped rather than refused."""
 
+    requested: ClassVar[tuple[str, ...]] = ()
+    """What is answered on request only, and is answered to this provider always."""
+
     whole_rewrites: ClassVar[tuple[Rewrite, ...]] = values.WHOLE
     """Applied to the value of a whole attribute."""
 

@@ -69,6 +69,8 @@ class Okta(Dialect):
     create_missing: ClassVar[bool] = True
     lenient: ClassVar[bool] = True
     put_keeps_absent: ClassVar[bool] = True
+    # Okta's reference answers members with their names.
+    requested = ("members.display",)
     skip_unknown_members: ClassVar[bool] = True
 
     whole_rewrites: ClassVar[tuple[values.Rewrite, ...]] = (

@@ -201,13 +201,22 @@ class MembersBinding(Binding, Collection):
         self._link = link
         display = users.display_slot()
         self._display = display
-        joined = table.join(users.table, users.key == user).outerjoin(link, link.c.host_id == user)
-        self._select = (
-            sa.select(group, user, link.c.id, display.expression)
-            .select_from(joined)
-            .where(group.in_(sa.bindparam("keys", expanding=True)), link.c.deleted.is_(None))
+        # Users of other tenants, and those whom SCIM doesn't see, are nobody's members here.
+        boundaries = users.boundaries()
+        named = table.join(users.table, users.key == user)
+        self._selects = {
+            shown: sa.select(group, user, link.c.id, display.expression if shown else sa.null())
+            .select_from(
+                (named if shown or boundaries else table).outerjoin(link, link.c.host_id == user)
+            )
+            .where(
+                group.in_(sa.bindparam("keys", expanding=True)),
+                link.c.deleted.is_(None),
+                *boundaries,
+            )
             .order_by(group, user)
-        )
+            for shown in (False, True)
+        }
         mine = sa.and_(user == link.c.host_id, group == sa.bindparam("group_key", type_=group.type))
         self._named = (
             sa.select(link.c.id, link.c.host_id, user)
@@ -223,17 +232,28 @@ class MembersBinding(Binding, Collection):
         """The members are fetched for all groups at once, by :meth:`fetch`."""
         return lambda row, dump: None
 
-    def fetch(self, connection: sa.Connection, keys: Sequence[Any], dump: Dump) -> dict[Any, Any]:
+    def fetch(
+        self,
+        connection: sa.Connection,
+        keys: Sequence[Any],
+        dump: Dump,
+        parameters: Mapping[str, Any],
+        *,
+        shown: bool,
+    ) -> dict[Any, Any]:
         """Return the members of each of the groups, in one statement that loads no user.
 
         Members who have no link yet are added to ``dump.missing``.
+
+        :param shown: whether to tell their names, for which the users' table is read.
         """
         found: dict[Any, list[dict[str, Any]]] = {}
         base = f"{dump.base_url}{self.users.endpoint}/"
         convert = self._display.from_host
         last: Any = None
         members: list[dict[str, Any]] = []
-        for group, user, member, display in connection.execute(self._select, {"keys": list(keys)}):
+        rows = connection.execute(self._selects[shown], {**parameters, "keys": list(keys)})
+        for group, user, member, display in rows:
             if member is None:
                 dump.missing.add(user)
                 continue

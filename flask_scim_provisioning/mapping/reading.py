@@ -29,6 +29,9 @@ from .slots import format_datetime
 __all__ = ["Found", "Viewpoint", "count_matching", "fetch_one", "fetch_page", "find_by_lookup"]
 
 _KEY, _ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(6)
+_MOST_PLANS = 256
+"""How many sets of attributes are remembered; clients use a handful."""
+
 _READINGS = 3
 """The rows, then once more after their links are made, and after those of whom they refer to."""
 
@@ -76,6 +79,7 @@ class _Plan:
     select: sa.Select[Any]
     readers: tuple[tuple[str, Reader], ...]
     members: MembersBinding | None
+    member_names: bool
     values: tuple[ValuesBinding, ...]
     stored: frozenset[str]
     meta: bool
@@ -85,15 +89,18 @@ class _Plan:
 
 def _plan(mapping: ResourceMapping, projection: Projection | None) -> _Plan:
     plans: dict[Any, _Plan] = mapping.plans
-    keys = [key for key in mapping.bindings if projection is None or projection.wants(key)]
-    cache_key = tuple(keys)
+    cache_key = projection and (projection.attributes, projection.excluded, projection.requested)
     found = plans.get(cache_key)
     if found is None:
-        found = plans[cache_key] = _build(mapping, keys)
+        if len(plans) >= _MOST_PLANS:
+            plans.clear()
+        keys = [key for key in mapping.bindings if projection is None or projection.wants(key)]
+        names = projection is not None and projection.wants_part("members", "display")
+        found = plans[cache_key] = _build(mapping, keys, member_names=names)
     return found
 
 
-def _build(mapping: ResourceMapping, keys: Sequence[str]) -> _Plan:
+def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool) -> _Plan:
     links = mapping.links.c
     columns: list[Any] = [
         mapping.key,
@@ -132,6 +139,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str]) -> _Plan:
         statement,
         tuple(readers),
         members,
+        member_names,
         tuple(values),
         frozenset(stored),
         "meta" in keys,
@@ -207,7 +215,9 @@ def _add_collections(plan: _Plan, found: Sequence[Found], view: Viewpoint, dump:
             if item.host_key in elements:
                 item.flat[binding.key] = elements[item.host_key]
     if plan.members is not None:
-        members = plan.members.fetch(view.connection, keys, dump)
+        members = plan.members.fetch(
+            view.connection, keys, dump, view.parameters, shown=plan.member_names
+        )
         for item in found:
             item.flat["members"] = members.get(item.host_key, [])
 

@@ -230,9 +230,12 @@ GROUP_SCHEMA = Schema(
                     canonical_values=("User", "Group"),
                     description="Which kind of resource the member is.",
                 ),
+                # Section 8.7.1 lists no display here, and section 2.4 gives every value one: it is
+                # there for who asks, because it costs a look at every member's row.
                 Attribute(
                     "display",
                     mutability=Mutability.READ_ONLY,
+                    returned=Returned.REQUEST,
                     description="The member's name.",
                 ),
             ),

@@ -131,7 +131,7 @@ class _Planner:
         if not isinstance(value, Mapping):
             raise InvalidValue("without a path the value is an object; send attributes by name.")
         for name, item in value.items():
-            if schema is None and name.lower() == "schemas":
+            if name.lower() == "schemas":
                 continue
             try:
                 path = parse_path(name if schema is None else f"{schema.id}:{name}")

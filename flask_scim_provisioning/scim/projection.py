@@ -23,12 +23,15 @@ class Projection:
     """What a client wants to have of the resources of one type; make one with :meth:`of`.
 
     :ivar names_attributes: Whether the client named the attributes it wants.
+    :ivar requested: Sub-attributes that are returned on request only, and are requested on the
+        client's behalf.
     """
 
     resource_type: ResourceType
     attributes: _Names
     excluded: _Names
     names_attributes: bool
+    requested: _Names = frozenset()
 
     @classmethod
     def of(
@@ -36,21 +39,33 @@ class Projection:
         resource_type: ResourceType,
         attributes: Sequence[str] = (),
         excluded: Sequence[str] = (),
+        requested: Sequence[str] = (),
     ) -> Projection:
         """Return the projection for the two parameters; names that are unknown count for nothing.
 
         A name may be dotted, behind a URN, or the URN of a schema.
+
+        :param requested: What the dialect requests where the client can't.
         """
         return cls(
             resource_type,
             frozenset(_names(resource_type, attributes)),
             frozenset(_names(resource_type, excluded)),
             bool(attributes),
+            frozenset(_names(resource_type, requested)),
         )
 
     def wants(self, key: str) -> bool:
         """Whether the attribute of a flat key, or a part of it, belongs to the answer."""
         return key in _table(self)
+
+    def wants_part(self, key: str, sub: str) -> bool:
+        """Whether a sub-attribute belongs to the answer."""
+        table = _table(self)
+        if key not in table:
+            return False
+        kept = table[key]
+        return kept is None or sub in kept
 
     def trim(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Return a flat resource with what belongs to the answer."""
@@ -75,6 +90,8 @@ def _table(projection: Projection) -> dict[str, frozenset[str] | None]:
         if not _returned(attribute, named, projection.names_attributes, None in without):
             continue
         subs = asked - {None}
+        if None in asked or not asked:
+            subs |= {sub for name, sub in projection.requested if name == key}
         kept = frozenset(
             sub.name
             for sub in attribute.sub_attributes

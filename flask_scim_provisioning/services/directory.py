@@ -146,7 +146,10 @@ def search_resources(
     count = default_count if request.count is None else min(request.count, max_count)
     projections = {
         mapping.endpoint: Projection.of(
-            mapping.resource_type, request.attributes, request.excluded_attributes
+            mapping.resource_type,
+            request.attributes,
+            request.excluded_attributes,
+            scope.dialect.requested,
         )
         for mapping in mappings
     }
