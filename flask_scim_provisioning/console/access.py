@@ -7,10 +7,12 @@ from typing import cast
 from flask import current_app, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
+from sqlalchemy.orm import Session
 
+from ..models import Models
 from ..state import current_provisioning
 
-__all__ = ["acting_administrator", "refuse_others"]
+__all__ = ["acting_administrator", "caller", "refuse_others"]
 
 _EXAMPLE = """provisioning.init_app(
     app, admin_required=lambda: current_user.is_admin
@@ -51,6 +53,12 @@ def acting_administrator() -> str | None:
     if _login_manager() is None:
         return None
     return cast("str | None", current_user.get_id())
+
+
+def caller() -> tuple[Session, Models, str]:
+    """Return what every use case is given: the session, the tables, and the tenant of the pages."""
+    state = current_provisioning
+    return state.session, state.models, state.tenant()
 
 
 def _login_manager() -> LoginManager | None:

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFError
 from ..assets import STATIC, TEMPLATES
 from ..services.integrations import IntegrationNotFound
 from ..state import current_provisioning
-from . import integrations
+from . import activity, integrations
 from .access import refuse_others
 
 __all__ = ["create_blueprint"]
@@ -26,6 +26,7 @@ _ROUTES = (
     ("/", integrations.index, _READ),
     ("/new", integrations.create, _FORM),
     ("/<integration_id>", integrations.show, _READ),
+    ("/<integration_id>/activity", activity.show_activity, _READ),
     ("/<integration_id>/enable", integrations.enable, _POST),
     ("/<integration_id>/disable", integrations.disable, _POST),
     ("/<integration_id>/rotate", integrations.rotate, _FORM),

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from flask import Response, flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
-from ..models import Models, utcnow
+from ..models import utcnow
 from ..services import activity, integrations, tokens
 from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
 from ..state import current_provisioning
-from .access import acting_administrator
+from .access import acting_administrator, caller
 from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
 from .guides import PROVIDERS
-from .presenters import EntryPage, IntegrationPage, RoleTable, TokenPage
+from .presenters import EntryPage, RoleTable, TokenPage, present, trail
 
 __all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
 
-_SHOWN_ENTRIES = 20
-
-Trail = list[tuple[str, str | None]]
+_SHOWN_ENTRIES = 10
+_SHOWN_ENDED_TOKENS = 2
 
 
 def index() -> ResponseReturnValue:
     """List the tenant's integrations."""
-    session, models, tenant = _caller()
+    session, models, tenant = caller()
     now = utcnow()
-    found = [
-        _present(view, now) for view in integrations.list_integrations(session, models, tenant)
-    ]
+    found = [present(view, now) for view in integrations.list_integrations(session, models, tenant)]
     return render_template("scim_provisioning/integrations/index.html", integrations=found)
 
 
@@ -38,7 +35,7 @@ def create() -> ResponseReturnValue:
     """Show the form; create the integration and show its token."""
     form = IntegrationForm()
     if form.is_accepted():
-        session, models, tenant = _caller()
+        session, models, tenant = caller()
         try:
             created = integrations.create_integration(
                 session,
@@ -63,35 +60,35 @@ def create() -> ResponseReturnValue:
         "scim_provisioning/integrations/create.html",
         form=form,
         providers=PROVIDERS,
-        trail=_trail("Create"),
+        trail=trail("Create"),
     )
     return page, _form_status(form)
 
 
 def show(integration_id: str) -> ResponseReturnValue:
     """Show everything about one integration, except its secret."""
-    session, models, tenant = _caller()
+    session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     now = utcnow()
     return render_template(
         "scim_provisioning/integrations/show.html",
-        integration=_present(view, now),
+        integration=present(view, now),
         role=RoleTable.of(view),
-        tokens=[TokenPage.of(token, now) for token in tokens.list_tokens(session, models, view.id)],
+        tokens=_shown_tokens(tokens.list_tokens(session, models, view.id), now),
         activity=[
             EntryPage.of(entry, now)
             for entry in activity.recent(session, models, view.id, _SHOWN_ENTRIES)
         ],
         guides=PROVIDERS.values(),
         action=ActionForm(),
-        trail=_trail(view.name),
+        trail=trail(view.name),
     )
 
 
 def enable(integration_id: str) -> ResponseReturnValue:
     """Let its requests in again."""
     ActionForm().require_valid()
-    view = integrations.enable_integration(*_caller(), integration_id, actor=acting_administrator())
+    view = integrations.enable_integration(*caller(), integration_id, actor=acting_administrator())
     flash(f"{view.name} is enabled: its requests are let in.", "success")
     return _to(view)
 
@@ -99,16 +96,14 @@ def enable(integration_id: str) -> ResponseReturnValue:
 def disable(integration_id: str) -> ResponseReturnValue:
     """Refuse all its requests."""
     ActionForm().require_valid()
-    view = integrations.disable_integration(
-        *_caller(), integration_id, actor=acting_administrator()
-    )
+    view = integrations.disable_integration(*caller(), integration_id, actor=acting_administrator())
     flash(f"{view.name} is disabled: every request is rejected.", "success")
     return _to(view)
 
 
 def rotate(integration_id: str) -> ResponseReturnValue:
     """Ask how long the present token goes on working; make a new one and show it."""
-    session, models, tenant = _caller()
+    session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     key_ids = [token.key_id for token in tokens.list_tokens(session, models, view.id)]
     form = RotateForm()
@@ -129,21 +124,21 @@ def rotate(integration_id: str) -> ResponseReturnValue:
             view,
             secret,
             heading="New token",
-            lead=f"Paste it over the old one in {_present(view, utcnow()).provider.title}.",
+            lead=f"Paste it over the old one in {present(view, utcnow()).provider.title}.",
         )
     form.newest.data = key_ids[0] if key_ids else ""
     page = render_template(
         "scim_provisioning/integrations/rotate.html",
         form=form,
-        integration=_present(view, utcnow()),
-        trail=_trail(view, "Rotate token"),
+        integration=present(view, utcnow()),
+        trail=trail(view, "Rotate token"),
     )
     return page, _form_status(form)
 
 
 def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
     """Ask whether a token is to end at once; end it."""
-    session, models, tenant = _caller()
+    session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     now = utcnow()
     token = next(
@@ -163,15 +158,15 @@ def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
     return render_template(
         "scim_provisioning/integrations/revoke.html",
         form=form,
-        integration=_present(view, now),
+        integration=present(view, now),
         token=TokenPage.of(token, now),
-        trail=_trail(view, "Revoke token"),
+        trail=trail(view, "Revoke token"),
     )
 
 
 def remove(integration_id: str) -> ResponseReturnValue:
     """Ask for its name; remove it."""
-    session, models, tenant = _caller()
+    session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     form = RemoveForm(view.name)
     if form.is_accepted():
@@ -183,20 +178,18 @@ def remove(integration_id: str) -> ResponseReturnValue:
     page = render_template(
         "scim_provisioning/integrations/remove.html",
         form=form,
-        integration=_present(view, utcnow()),
-        trail=_trail(view, "Remove"),
+        integration=present(view, utcnow()),
+        trail=trail(view, "Remove"),
     )
     return page, _form_status(form)
 
 
-def _caller() -> tuple[Session, Models, str]:
-    """Return what every use case is given: nothing here asks beyond the tenant."""
-    state = current_provisioning
-    return state.session, state.models, state.tenant()
-
-
-def _present(view: IntegrationView, now: datetime) -> IntegrationPage:
-    return IntegrationPage.of(view, current_provisioning.endpoint_url(view.tenant, view.id), now)
+def _shown_tokens(views: Sequence[tokens.TokenView], now: datetime) -> list[TokenPage]:
+    """Present all tokens that open something, and the latest of those that no longer do."""
+    pages = [TokenPage.of(view, now) for view in views]
+    ended = [page for page in pages if not page.active]
+    hidden = {page.id for page in ended[_SHOWN_ENDED_TOKENS:]}
+    return [page for page in pages if page.id not in hidden]
 
 
 def _reveal_once(
@@ -209,11 +202,11 @@ def _reveal_once(
     """
     page = render_template(
         "scim_provisioning/integrations/reveal.html",
-        integration=_present(view, utcnow()),
+        integration=present(view, utcnow()),
         token=secret.reveal(),
         heading=heading,
         lead=lead,
-        trail=_trail(view, heading),
+        trail=trail(view, heading),
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
@@ -228,14 +221,3 @@ def _form_status(form: IntegrationForm | RotateForm | RemoveForm) -> int:
 
 def _to(view: IntegrationView) -> ResponseReturnValue:
     return redirect(url_for("scim_console.show", integration_id=view.id), 303)
-
-
-def _trail(*steps: IntegrationView | str) -> Trail:
-    """Return the way from the list to this page."""
-    trail: Trail = [("Provisioning", url_for("scim_console.index"))]
-    for step in steps:
-        if isinstance(step, str):
-            trail.append((step, None))
-        else:
-            trail.append((step.name, url_for("scim_console.show", integration_id=step.id)))
-    return trail

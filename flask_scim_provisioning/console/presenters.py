@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import url_for
 
 from ..services.activity import Action, ActivityEntry
 from ..services.integrations import TYPES, IntegrationView
 from ..services.tokens import TokenView
+from ..state import current_provisioning
 from .guides import Provider, provider_named
 
 __all__ = [
@@ -22,6 +25,8 @@ __all__ = [
     "RoleTable",
     "TokenPage",
     "headline",
+    "present",
+    "trail",
 ]
 
 _VERBS = ("CREATE", "READ", "UPDATE", "DELETE")
@@ -104,15 +109,15 @@ class Moment:
 def _in_words(value: datetime, now: datetime) -> str:
     distance = abs(now - value)
     ahead = value > now
-    if distance < timedelta(minutes=1):
-        return "in a moment" if ahead else "just now"
     for unit, length, below in (
-        ("minute", timedelta(minutes=1), timedelta(hours=1)),
-        ("hour", timedelta(hours=1), timedelta(days=1)),
-        ("day", timedelta(days=1), timedelta(days=14)),
+        ("minute", timedelta(minutes=1), 60),
+        ("hour", timedelta(hours=1), 24),
+        ("day", timedelta(days=1), 14),
     ):
-        if distance < below:
-            count = distance // length
+        count = round(distance / length)
+        if count == 0:
+            return "in a moment" if ahead else "just now"
+        if count < below:
             words = f"{count} {unit}{'' if count == 1 else 's'}"
             return f"in {words}" if ahead else f"{words} ago"
     return f"{value.day} {value:%b %Y}"
@@ -155,6 +160,23 @@ class IntegrationPage:
             last_request=Moment.of(view.last_used, now),
             service_account=view.service_account,
         )
+
+
+def present(view: IntegrationView, now: datetime) -> IntegrationPage:
+    """Present an integration, with the address that identity providers reach it by."""
+    endpoint = current_provisioning.endpoint_url(view.tenant, view.id)
+    return IntegrationPage.of(view, endpoint, now)
+
+
+def trail(*steps: IntegrationView | str) -> list[tuple[str, str | None]]:
+    """Return the way from the list of integrations to a page: names, and where they lead."""
+    found: list[tuple[str, str | None]] = [("Provisioning", url_for("scim_console.index"))]
+    for step in steps:
+        if isinstance(step, str):
+            found.append((step, None))
+        else:
+            found.append((step.name, url_for("scim_console.show", integration_id=step.id)))
+    return found
 
 
 def _state(view: IntegrationView) -> Badge:
@@ -223,12 +245,15 @@ class TokenPage:
 class EntryPage:
     """An entry of the activity log on a page."""
 
+    id: int
     title: str
     subject: str
     detail: str
     outcome: Badge
     notes: Sequence[str]
     at: Moment | None
+    facts: Sequence[tuple[str, str]]
+    payload: str
 
     @classmethod
     def of(cls, entry: ActivityEntry, now: datetime) -> EntryPage:
@@ -237,10 +262,26 @@ class EntryPage:
         if entry.actor is not None:
             subject = f"by {entry.actor}"
         return cls(
+            id=entry.id,
             title=headline(entry.action),
             subject=subject,
             detail=entry.detail or "",
             outcome=_outcome(entry),
             notes=list(entry.notes or ()),
             at=Moment.of(entry.at, now),
+            facts=[(name, value) for name, value in _facts(entry) if value],
+            payload="" if entry.payload is None else _as_json(entry.payload),
         )
+
+
+def _facts(entry: ActivityEntry) -> Iterator[tuple[str, str]]:
+    yield "Time", f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    yield "HTTP status", "" if entry.status is None else str(entry.status)
+    yield "SCIM error", entry.scim_type or ""
+    yield "Duration", "" if entry.duration_ms is None else f"{entry.duration_ms:.1f} ms"
+    yield entry.resource_type or "Resource", entry.resource_id or ""
+    yield "Request", entry.request_id or ""
+
+
+def _as_json(payload: Any) -> str:
+    return json.dumps(payload, indent=2, ensure_ascii=False)

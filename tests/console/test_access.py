@@ -15,6 +15,7 @@ ROUTES = [
     ("GET", "/new"),
     ("POST", "/new"),
     ("GET", "/{id}"),
+    ("GET", "/{id}/activity"),
     ("POST", "/{id}/enable"),
     ("POST", "/{id}/disable"),
     ("GET", "/{id}/rotate"),

@@ -24,6 +24,9 @@ PAGES = [
     "/new",
     "/{id}",
     "/{disabled}",
+    "/{id}/activity",
+    "/{id}/activity?outcome=refused",
+    "/{disabled}/activity?outcome=failed",
     "/{id}/rotate",
     "/{id}/remove",
     "/{id}/tokens/{key}/revoke",
@@ -163,7 +166,7 @@ def fill_in(page: Page, name: str, dialect: str = "entra") -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_is_accessible(visit, axe, viewport: Any, scheme: str):
-    window = visit(viewport=viewport, color_scheme=scheme)
+    window = visit(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     for path in PAGES:
         page = window.open(path)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")

@@ -1,0 +1,99 @@
+"""The page of an integration's activity."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from flask_scim_provisioning.models import utcnow
+
+from .pages import HOSTILE, Admin, text_of
+
+
+def add_entries(admin: Admin, *entries: dict[str, Any]) -> None:
+    """Write entries as SCIM requests would."""
+    usual = {"integration_id": admin.portal.integration.id, "tenant": "main", "at": utcnow()}
+    usual |= {"action": "user.updated", "resource_type": "User", "outcome": "ok", "status": 200}
+    admin.portal.add(*[admin.state.models.activity(**(usual | entry)) for entry in entries])
+
+
+def names(page: str) -> list[str]:
+    """Return the resources of the entries on a page, from the top."""
+    return re.findall(r'scim-table__sub">(\w+@example.com)<', page)
+
+
+def test_older_entries_follow_page_by_page(admin: Admin):
+    add_entries(admin, *[{"resource_name": f"u{n}@example.com"} for n in range(120)])
+    shown, path, pages = [], "/{id}/activity", 0
+    while path:
+        page = admin.get(path).text
+        shown += names(page)
+        pages += 1
+        older = re.search(r'href="/provisioning([^"]+)">Older', page)
+        path = older[1] if older else ""
+    assert shown == [f"u{n}@example.com" for n in reversed(range(120))]
+    assert pages == 3
+    assert "Newest" in page
+
+
+def test_only_one_outcome_is_shown_when_that_is_asked(admin: Admin):
+    add_entries(
+        admin,
+        {"resource_name": "fine@example.com"},
+        {"resource_name": "refused@example.com", "outcome": "refused", "status": 409},
+        {"resource_name": "failed@example.com", "outcome": "failed", "status": 500},
+    )
+    page = admin.get("/{id}/activity?outcome=refused").text
+    assert names(page) == ["refused@example.com"]
+    assert re.search(r'outcome=refused" aria-current="true">Refused', page)
+    assert len(names(admin.get("/{id}/activity").text)) == 3
+
+
+@pytest.mark.parametrize(
+    "query", ["outcome=none", "before=x", "before=", "before=-1", f"before={10**30}", "outcome="]
+)
+def test_a_senseless_query_is_none(admin: Admin, query: str):
+    answer = admin.get(f"/{{id}}/activity?{query}")
+    assert answer.status_code == 200
+    assert "Integration created" in text_of(answer)
+
+
+def test_an_outcome_without_entries_leads_back_to_all(admin: Admin):
+    page = text_of(admin.get("/{id}/activity?outcome=failed"))
+    assert "No entry has this outcome Show all" in page
+
+
+def test_an_entry_tells_what_support_will_ask(admin: Admin):
+    add_entries(
+        admin,
+        {
+            "outcome": "refused",
+            "status": 409,
+            "scim_type": "uniqueness",
+            "duration_ms": 12.34,
+            "request_id": "4711-req",
+            "resource_id": "2819c223",
+            "payload": {"userName": HOSTILE},
+        },
+    )
+    page = admin.get("/{id}/activity")
+    text = text_of(page)
+    for fact in (
+        "HTTP status 409",
+        "SCIM error uniqueness",
+        "Duration 12.3 ms",
+        "User 2819c223",
+        "Request 4711-req",
+    ):
+        assert fact in text
+    assert "&lt;script&gt;alert" in page.text
+    assert "<script>alert" not in page.text
+
+
+def test_the_detail_page_has_the_latest_ten(admin: Admin):
+    add_entries(admin, *[{"resource_name": f"u{n}@example.com"} for n in range(30)])
+    page = admin.get("/{id}").text
+    assert names(page) == [f"u{n}@example.com" for n in reversed(range(20, 30))]
+    assert f'href="{admin.url("/{id}/activity")}"' in page
