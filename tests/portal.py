@@ -177,7 +177,7 @@ class Portal:
         with self.engine.begin() as connection:
             connection.execute(table.insert(), rows)
             found = connection.execute(sa.select(table.c.username, table.c.id))
-            keys = dict(found)
+            keys = {row.username: row.id for row in found}
         return [keys[name] for name in names]
 
     def add_team(self, name: str, members: Sequence[int] = (), **columns: Any) -> int:
