@@ -152,6 +152,10 @@ class EntraCycle(EntraObjects):
         self.label = ""
 
     def _offboard(self, person: Person) -> None:
+        if person.former_name is not None:
+            # A portal may keep the row, and so the name; the next run wants to give it again.
+            person.user_name, person.former_name = person.former_name, None
+            self.update(person, self.dialect)
         person.active = False
         self.patch_user(person, payloads.set_active(active=False, dialect=self.dialect))
         self.wire.call(

@@ -108,7 +108,7 @@ class IncrementalCycle:
         people = self._some(self.cycle.share)
         old_names = {person.key: person.user_name for person in people}
         for person in people:
-            person.renamed = True
+            person.former_name = person.former_name or person.user_name
             person.family_name = f"{person.family_name}-Ærtebjerg"
             local, _, domain = person.user_name.partition("@")
             wanted = f"{local.partition('+')[0]}-aertebjerg@{domain}"
@@ -182,7 +182,7 @@ class IncrementalCycle:
         back = leavers[:share]
         # A portal may keep the row, and so the name, of who was purged; a new name that is lost
         # that way could not be given again by the next run.
-        out = [person for person in leavers[share:] if not person.renamed][:share]
+        out = [person for person in leavers[share:] if not person.former_name][:share]
         self._set_active("disable people", leavers, active=False)
         self._set_active("restore people", back, active=True)
         with self.cycle.step("purge people"):

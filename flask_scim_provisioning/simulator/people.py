@@ -33,8 +33,8 @@ class Person:
     """One person as the identity provider knows them.
 
     ``scim_id`` is the provider's cached anchor: the ``id`` the server gave, None until it did.
-    ``renamed`` says whether the sign-in name changed during this run; ``cleared`` names the
-    attribute paths whose value the provider removed during this run.
+    ``former_name`` is the sign-in name before this run changed it, None while it is the first;
+    ``cleared`` names the attribute paths whose value the provider removed during this run.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Person:
     manager: Person | None = None
     active: bool = True
     scim_id: str | None = None
-    renamed: bool = False
+    former_name: str | None = None
     cleared: set[str] = field(default_factory=set)
 
     @property

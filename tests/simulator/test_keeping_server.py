@@ -35,3 +35,11 @@ def test_runs_can_be_repeated_where_deleted_users_keep_their_names(play):
         report = play(server, "entra", users=80)
         assert report.ok, report.as_text()
     assert server.kept
+
+
+def test_runs_can_be_repeated_after_a_cleanup_too(play):
+    server = KeepingServer()
+    for _ in range(2):
+        report = play(server, "entra", users=80, cleanup=True)
+        assert report.ok, report.as_text()
+    assert not server.users
