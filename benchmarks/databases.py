@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["bulk_insert", "empty_database", "engine_at", "use_wal"]
+__all__ = ["bulk_insert", "drop_database", "empty_database", "engine_at", "use_wal"]
 
 _ROWS = 5_000
 
@@ -70,3 +70,14 @@ def empty_database(server: str, folder: Path, name: str) -> str:
         connection.exec_driver_sql(f'CREATE DATABASE "scim_benchmark_{name}"')
     engine.dispose()
     return url.set(database=f"scim_benchmark_{name}").render_as_string(hide_password=False)
+
+
+def drop_database(url: str) -> None:
+    """Leave nothing behind on a server; a SQLite file goes with its folder."""
+    place = sa.make_url(url)
+    if place.get_backend_name() == "sqlite":
+        return
+    engine = sa.create_engine(place.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{place.database}" WITH (FORCE)')
+    engine.dispose()

@@ -38,7 +38,7 @@ def signal_list() -> Iterator[str]:
     """Every signal, with what it gives its receivers."""
     names = {id(value): name for name, value in vars(signals).items() if name in signals.__all__}
     for signal in signals.NAMESPACE.values():
-        yield from (f"`{names[id(signal)]}`", f": {markdown(signal.doc or '')}", "")
+        yield from (f"`{names[id(signal)]}`", f": {markdown(signal.__doc__ or '')}", "")
 
 
 def commands() -> Iterator[str]:
