@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 
 import click
 from flask import Flask
@@ -62,7 +63,10 @@ def main(
     serving.start()
     try:
         if simulate:
-            code = _simulate(app, address, users=users, groups=groups, seed=seed)
+            # One at a time, so that there is something to watch; a script is in a hurry.
+            workers = 4 if exit_after_simulation else 1
+            options = {"--users": users, "--groups": groups, "--seed": seed, "--workers": workers}
+            code = _simulate(app, address, options)
             if exit_after_simulation:
                 sys.exit(code)
         click.echo("The portal goes on running; stop it with Ctrl+C.")
@@ -87,12 +91,16 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _simulate(app: Flask, address: str, *, users: int, groups: int, seed: int) -> int:
+def _simulate(app: Flask, address: str, options: Mapping[str, int]) -> int:
     """Let a simulated Entra ID work on the running portal; return 1 when something surprised it."""
     endpoint, token = _connect(app, address)
-    click.echo(f"A simulated Entra ID syncs {users} people and {groups} groups; watch them appear.")
-    arguments = ["entra", "--endpoint", endpoint, "--token", token, "--seed", str(seed)]
-    arguments += ["--users", str(users), "--groups", str(groups)]
+    click.echo(
+        f"A simulated Entra ID syncs {options['--users']} people and {options['--groups']} groups; "
+        "watch them appear."
+    )
+    arguments = ["entra", "--endpoint", endpoint, "--token", token]
+    for name, value in options.items():
+        arguments += [name, str(value)]
     return int(simulator.main(arguments, prog_name="simulate", standalone_mode=False) or 0)
 
 

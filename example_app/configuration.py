@@ -26,12 +26,12 @@ def from_environment(instance: Path) -> dict[str, Any]:
     ``SECRET_KEY`` signs the sessions; without it, a key is made once and kept there too.
     ``PORTAL_URL`` is the address that identity providers reach the portal by.
     """
-    instance.mkdir(parents=True, exist_ok=True)
+    database = os.environ.get("DATABASE_URL") or f"sqlite:///{instance / 'portal.sqlite3'}"
+    if "SECRET_KEY" not in os.environ or "DATABASE_URL" not in os.environ:
+        instance.mkdir(parents=True, exist_ok=True)
     return {
         "SECRET_KEY": os.environ.get("SECRET_KEY") or _kept_key(instance / "secret_key"),
-        "SQLALCHEMY_DATABASE_URI": database_url(
-            os.environ.get("DATABASE_URL") or f"sqlite:///{instance / 'portal.sqlite3'}"
-        ),
+        "SQLALCHEMY_DATABASE_URI": database_url(database),
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SCIM_EXTERNAL_URL": os.environ.get("PORTAL_URL") or None,
         "SCIM_PROVISIONING_BASE_TEMPLATE": "portal/base.html",
