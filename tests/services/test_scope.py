@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from flask_scim_provisioning.scim.errors import Forbidden, TemporarilyUnavailable
 from flask_scim_provisioning.services import scope as scopes
+from flask_scim_provisioning.services.integrations import create_integration
 from flask_scim_provisioning.services.permissions import require
 from flask_scim_provisioning.services.scope import run_transaction, unit_of_work
 
@@ -106,6 +107,39 @@ def test_a_transaction_sees_what_others_committed_after_the_first_read(
     other_session.commit()
     name = run_transaction(session, lambda: session.scalar(sa.select(models.integration.name)))
     assert name == "new"
+
+
+def test_on_sqlite_a_reader_becomes_a_writer(tmp_path, models) -> None:
+    """Hosts whose SQLite begins at the first read (SQLAlchemy's recipe) get SQLITE_BUSY_SNAPSHOT.
+
+    No time-out helps there: a snapshot that somebody else has outdated can never be written to.
+    """
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'wal.sqlite3'}")
+
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection, _record) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    models.integration.metadata.create_all(engine)
+    with Session(engine) as session, Session(engine) as other:
+        created = create_integration(session, models, tenant="main", name="Contoso")
+        attempts = []
+
+        def work() -> None:
+            attempts.append(1)
+            session.execute(renamed(models, created.integration.id, "new"))
+
+        session.scalar(sa.select(models.integration.name))
+        other.execute(renamed(models, created.integration.id, "old"))
+        other.commit()
+        run_transaction(session, work)
+        assert attempts == [1]
+    engine.dispose()
 
 
 def test_two_that_lock_each_other_both_get_through(engine, models, create) -> None:
