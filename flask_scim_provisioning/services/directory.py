@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from ..mapping import reading, writing
 from ..mapping.reading import Found, Unlinked, Viewpoint
 from ..mapping.resources import ResourceMapping
-from ..scim import names
-from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
-from ..scim.filters import attr_path, parse_filter
+from ..scim import across, names
+from ..scim.errors import InvalidValue, MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.filters import AttrPath, attr_path, parse_filter
 from ..scim.messages import SearchRequest
 from ..scim.patch import Change, Operation, Replace, Target, apply_change, plan
 from ..scim.projection import Projection
@@ -143,6 +143,9 @@ def search_resources(
         permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
     node = parse_filter(request.filter) if request.filter else None
     sort_by = attr_path(request.sort_by) if request.sort_by else None
+    types = [mapping.resource_type for mapping in mappings]
+    if len(types) > 1 and sort_by is not None and not across.is_defined(sort_by, types):
+        raise InvalidValue("sortBy names no attribute of this portal; name another one.")
     count = default_count if request.count is None else min(request.count, max_count)
     projections = {
         mapping.endpoint: Projection.of(
@@ -160,11 +163,15 @@ def search_resources(
         offset = request.start_index - 1
         for mapping in mappings:
             projection = projections[mapping.endpoint]
+            own_node, own_sort = node, sort_by
+            if len(types) > 1:
+                own_node = node and across.narrowed(node, mapping.resource_type, types)
+                own_sort = sort_by if _has(mapping, sort_by) else None
             found, matching = reading.fetch_page(
                 mapping,
                 _view(scope, mapping),
-                node=node,
-                sort_by=sort_by,
+                node=own_node,
+                sort_by=own_sort,
                 descending=request.sort_order == "descending",
                 offset=max(0, offset - total),
                 limit=max(0, count - len(resources)),
@@ -177,6 +184,10 @@ def search_resources(
 
     resources, total = _read(scope, work)
     return Page(resources, total, request.start_index)
+
+
+def _has(mapping: ResourceMapping, path: AttrPath | None) -> bool:
+    return path is not None and across.is_defined(path, (mapping.resource_type,))
 
 
 def create_resource(
