@@ -142,7 +142,7 @@ def resource_types(state: ProvisioningState, scope: Scope) -> ScimResponse:
     _refuse_filter()
     return responses.documents(
         [
-            discovery.resource_type_document(mapping.resource_type, scope.base_url)
+            discovery.resource_type_document(mapping.published, scope.base_url)
             for mapping in state.mappings.values()
         ]
     )
@@ -151,9 +151,9 @@ def resource_types(state: ProvisioningState, scope: Scope) -> ScimResponse:
 def resource_type(state: ProvisioningState, scope: Scope, name: str) -> ScimResponse:
     """``GET /ResourceTypes/{name}`` (RFC 7644 section 4)."""
     for mapping in state.mappings.values():
-        if mapping.resource_type.name == name:
+        if mapping.published.name == name:
             return responses.document(
-                discovery.resource_type_document(mapping.resource_type, scope.base_url)
+                discovery.resource_type_document(mapping.published, scope.base_url)
             )
     raise ResourceNotFound("There is no such resource type; /ResourceTypes lists them.")
 
@@ -178,7 +178,7 @@ def _schemas(state: ProvisioningState) -> dict[str, Schema]:
     return {
         each.id.lower(): each
         for mapping in state.mappings.values()
-        for each in mapping.resource_type.schemas
+        for each in mapping.published.schemas
     }
 
 

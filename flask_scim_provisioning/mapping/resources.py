@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,6 +97,31 @@ class ResourceMapping:
             and binding.attribute.mutability is scim.Mutability.READ_WRITE
             and binding.clearable()
         )
+
+    @functools.cached_property
+    def published(self) -> scim.ResourceType:
+        """The resource type as ``/Schemas`` tells it: what this portal really takes.
+
+        Attributes without a place aren't there, those that the host can't leave empty are
+        required, and what identity providers match by is unique.
+        """
+        core, *extensions = (self._published(schema) for schema in self.resource_type.schemas)
+        kind = self.resource_type
+        return scim.ResourceType(kind.name, kind.endpoint, core, tuple(extensions))
+
+    def _published(self, schema: scim.Schema) -> scim.Schema:
+        prefix = "" if schema is self.resource_type.schema else f"{schema.id}:"
+        attributes = []
+        for attribute in schema.attributes:
+            binding = self.bindings.get(prefix + attribute.name)
+            if binding is None:
+                continue
+            if not prefix and attribute.name == self.lookup_key:
+                attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
+            if attribute.name == "active" or not binding.clearable():
+                attribute = replace(attribute, required=True)
+            attributes.append(attribute)
+        return replace(schema, attributes=tuple(attributes))
 
     @property
     def deletes_rows(self) -> bool:

@@ -36,6 +36,7 @@ class Slot:
     :ivar required: the host can't keep "nothing" here.
     :ivar textual: the SQL is text, so that it is compared with or without case as SCIM says.
     :ivar place: a name for people, such as ``User.email``.
+    :ivar defaulted: the host has a default of its own for a new row.
     """
 
     attribute: scim.Attribute
@@ -46,6 +47,7 @@ class Slot:
     required: bool
     textual: bool
     place: str
+    defaulted: bool = False
 
     def set(self, entity: Any, value: Any, path: str) -> None:
         """Write a SCIM value to the host's object.
@@ -55,6 +57,8 @@ class Slot:
         if self.write is None:
             return
         if value is None:
+            if self.required and self.defaulted and not sa.inspect(entity).persistent:
+                return
             if self.required:
                 raise InvalidValue(
                     f"{path} is required here: give it a value in the attribute mapping of the "
@@ -115,9 +119,9 @@ def column_slot(
             return inner(value) if inner else value
 
         from_host = read_default
-    has_default = column.default is not None or column.server_default is not None
-    required = not column.nullable and default is None and not has_default
-    return Slot(declared, column, from_host, to_host, assign, required, textual, place)
+    required = not column.nullable and default is None
+    defaulted = column.default is not None or column.server_default is not None
+    return Slot(declared, column, from_host, to_host, assign, required, textual, place, defaulted)
 
 
 def _python_type(column: sa.Column[Any]) -> type[Any] | None:

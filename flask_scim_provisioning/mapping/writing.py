@@ -130,7 +130,7 @@ def insert_resource(
         session.add(entity)
         complete = {key: values.get(key) for key in _host_keys(mapping) if key in values}
         for key in _host_keys(mapping):
-            if key not in complete and key != "active" and not mapping.bindings[key].clearable():
+            if key not in complete and not mapping.bindings[key].clearable():
                 complete[key] = None
         remainders = _write(mapping, unit, entity, {**complete, **_others(mapping, values)})
     _flush(mapping, session)
