@@ -223,6 +223,9 @@ class Report:
         ]
         rate = self.requests / self.seconds if self.seconds else 0.0
         lines += ["", f"{self.requests} requests in {self.seconds:.1f} s ({rate:.0f} per second)"]
+        throttled = sum(step.throttled for step in self.steps)
+        if throttled:
+            lines.append(f"{throttled} requests were sent again after 429")
         if self.counts:
             lines.append(", ".join(f"{count} {what}" for what, count in self.counts.items()))
         lines += [f"Note: {note}" for note in self.notes]

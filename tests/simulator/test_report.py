@@ -54,6 +54,15 @@ def test_many_surprises_are_counted_and_the_first_ones_kept():
     assert report.as_json()["surprises_by_kind"] == {"unexpected status": MAX_KEPT + 20}
 
 
+def test_the_report_says_how_often_the_server_asked_to_wait():
+    report = Report("okta", BASE)
+    with report.step("assign users"):
+        report.throttled()
+    assert "1 requests were sent again after 429" in report.as_text()
+    assert report.as_json()["steps"][0]["throttled"] == 1
+    assert report.ok
+
+
 def test_a_note_is_kept_once():
     report = Report("okta", BASE)
     report.note("one")
