@@ -158,9 +158,8 @@ _GROUP_BY = {
     "externalId": _GROUPS.where(team_link.c.external_id == _bind("value")),
 }
 _MEMBERS = (
-    sa.select(user_link.c.id, users.c.username)
+    sa.select(user_link.c.id)
     .join_from(team_member, user_link, user_link.c.host_id == team_member.c.user_id)
-    .join(users, users.c.id == team_member.c.user_id)
     .where(team_member.c.team_id == _bind("team"))
 )
 _NAMED_USERS = sa.select(user_link.c.host_id).where(
@@ -345,13 +344,8 @@ def create_app() -> Flask:
         if request.args.get("excludedAttributes") != "members":
             root = request.host_url + base[1:]
             resource["members"] = [
-                {
-                    "value": link,
-                    "$ref": f"{root}/Users/{link}",
-                    "display": username,
-                    "type": "User",
-                }
-                for link, username in g.connection.execute(_MEMBERS, {"team": row.team_id})
+                {"value": link, "$ref": f"{root}/Users/{link}", "type": "User"}
+                for (link,) in g.connection.execute(_MEMBERS, {"team": row.team_id})
             ]
         return resource
 
