@@ -36,19 +36,18 @@ def colleagues(app: Flask) -> None:
         db.session.commit()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_strangers_see_the_sign_in_page(visitor: Visitor, path: str) -> None:
-    assert "Sign in to Meridian" in visitor.open(path).text
+def test_strangers_see_the_sign_in_page(visitor: Visitor) -> None:
+    assert [path for path in PAGES if "Sign in to Meridian" not in visitor.open(path).text] == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_render_under_a_strict_policy(administrator: Visitor, path: str) -> None:
-    page = administrator.open(path)
-    assert page.status_code == 200
-    policy = page.headers["Content-Security-Policy"]
-    assert "unsafe" not in policy
-    assert "default-src 'none'" in policy
-    assert re.search(r"<style|\sstyle=|<script>|\son[a-z]+=", page.text) is None
+def test_pages_render_under_a_strict_policy(administrator: Visitor) -> None:
+    for path in PAGES:
+        page = administrator.open(path)
+        assert page.status_code == 200
+        policy = page.headers["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert re.search(r"<style|\sstyle=|<script>|\son[a-z]+=", page.text) is None
 
 
 def test_the_provisioning_pages_sit_in_the_portals_layout(administrator: Visitor) -> None:
@@ -58,10 +57,10 @@ def test_the_provisioning_pages_sit_in_the_portals_layout(administrator: Visitor
 
 
 @pytest.mark.usefixtures("colleagues")
-@pytest.mark.parametrize("path", ["/audit", "/provisioning/", "/teams/new"])
-def test_members_may_not_administer(visitor: Visitor, path: str) -> None:
+def test_members_may_not_administer(visitor: Visitor) -> None:
     visitor.sign_in("mem", "secret word")
-    assert visitor.open(path).status_code in (403, 404)
+    answers = [visitor.open(path) for path in ("/audit", "/provisioning/", "/teams/new")]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert ">Provisioning<" not in visitor.open("/").text
 
 
