@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import sqlalchemy as sa
 from flask import current_app, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
@@ -49,9 +50,19 @@ def refuse_others() -> ResponseReturnValue | None:
 
 
 def acting_administrator() -> str | None:
-    """Return who acts, for the activity log: the id by which Flask-Login knows them."""
+    """Return who acts, for the activity log: the user name, or what Flask-Login has for an id."""
     if _login_manager() is None:
         return None
+    users = current_provisioning.mappings["Users"]
+    slot = users.bindings[users.lookup_key].slot(None)
+    column = None if slot is None else slot.expression
+    # Not every host has one column for it: it may be computed, or live in another table.
+    if (
+        isinstance(current_user, users.model)
+        and isinstance(column, sa.Column)
+        and users.mapper.columns.contains_column(column)
+    ):
+        return str(getattr(current_user, users.mapper.get_property_by_column(column).key))
     return cast("str | None", current_user.get_id())
 
 

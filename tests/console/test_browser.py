@@ -163,8 +163,9 @@ def fill_in(page: Page, name: str, dialect: str = "entra") -> None:
     page.get_by_role("heading", name="Integration created").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide light", "narrow dark"]
+)
 def test_every_page_is_accessible(visit, axe, viewport: Any, scheme: str):
     window = visit(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     for path in PAGES:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from flask_login import UserMixin
 
 from flask_scim_provisioning.console.guides import PROVIDERS
 from flask_scim_provisioning.console.presenters import Moment, headline
@@ -220,8 +221,19 @@ def test_disabling_and_enabling_redirect_and_tell(admin: Admin):
 
 def test_the_activity_names_the_administrator(admin: Admin):
     admin.send("/{id}/disable", page="/{id}")
-    key = admin.portal.user("ada").id
-    assert f"Integration disabled by {key}" in text_of(admin.get("/{id}"))
+    assert "Integration disabled by ada" in text_of(admin.get("/{id}"))
+
+
+def test_an_administrator_who_is_no_user_of_the_directory_is_named_by_id(admin: Admin):
+    """Operators may sign in from a table of their own; Flask-Login knows their id."""
+
+    class Operator(UserMixin):
+        id = "operator-7"
+
+    admin.app.login_manager.user_loader(lambda key: Operator())
+    admin.change_state(admin_required=lambda: True)
+    admin.send("/{id}/disable", page="/{id}")
+    assert "Integration disabled by operator-7" in text_of(admin.get("/{id}"))
 
 
 def test_the_old_token_goes_on_working_for_the_time_that_was_chosen(admin: Admin):
