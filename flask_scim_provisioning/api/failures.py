@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from flask import Blueprint, Response, g
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
 
@@ -75,13 +75,11 @@ def _aborted(exception: HTTPException) -> Response:
 
 def _failed(exception: Exception) -> Response:
     """Answer for what nobody foresaw: the log has it all, the client a sentence."""
-    busy = isinstance(exception, PoolTimeout) or (
-        isinstance(exception, DBAPIError)
-        and (exception.connection_invalidated or is_transient(exception))
-    )
-    if busy:
+    if _is_temporary(exception):
         logger.warning(
-            "Request %s: the database is busy (%s).", _request_id(), type(exception).__name__
+            "Request %s: the database is busy or away (%s).",
+            _request_id(),
+            type(exception).__name__,
         )
         return _refused(
             errors.TemporarilyUnavailable(
@@ -90,6 +88,14 @@ def _failed(exception: Exception) -> Response:
         )
     _log(exception)
     return _refused(errors.InternalError())
+
+
+def _is_temporary(exception: Exception) -> bool:
+    """Whether the same request may succeed soon: the database is busy, or can't be reached."""
+    if isinstance(exception, DBAPIError):
+        no_connection = exception.statement is None
+        return no_connection or exception.connection_invalidated or is_transient(exception)
+    return isinstance(exception, PoolTimeout)
 
 
 def _log(exception: Exception) -> None:
@@ -107,7 +113,12 @@ def _record(error: ScimError) -> None:
     scope: Scope | None = g.get("scim_scope")
     if scope is None:
         return
-    scope.session.rollback()
+    try:
+        scope.session.rollback()
+    except SQLAlchemyError as failure:
+        # The connection is gone, and what the request did with it.
+        logger.warning("Request %s isn't recorded (%s).", _request_id(), type(failure).__name__)
+        return
     endpoint = g.get("scim_endpoint")
     resources = endpoint.route.resources if endpoint is not None else None
     activity.record_failure(

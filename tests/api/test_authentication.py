@@ -169,7 +169,7 @@ def test_csrf_protection_of_the_host_does_not_stop_scim(portal: Portal) -> None:
     for each in (portal.app, app):
         client = ScimClient(each, portal.client.base, portal.client.token)
         assert client.post("/Groups", {"displayName": each.name}).status_code == 201
-        assert each.test_client().post("/provisioning/new").status_code in {400, 404, 405}
+        assert each.test_client().post("/provisioning/new").status_code == 400
     with app.app_context():
         portal.models.db.engine.dispose()
 
