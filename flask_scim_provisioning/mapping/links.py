@@ -18,6 +18,11 @@ __all__ = ["Link", "declare_link", "new_id", "primary_key_of"]
 StoredJson = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
+# SQLAlchemy takes several names, and its types say one.
+_PARTIAL: Any = ("sqlite", "postgresql")
+_WHOLE: Any = ("mysql", "mariadb")
+
+
 def new_id() -> str:
     """Return a new SCIM id, 36 characters."""
     return str(uuid.uuid4())
@@ -68,13 +73,21 @@ def declare_link(base: type[DeclarativeBase], model: type[Any], resource: str) -
     host_id: Mapped[Any] = mapped_column(
         key.type, sa.ForeignKey(key, ondelete="CASCADE"), unique=True, nullable=False
     )
-    deleted_index = sa.Index(f"ix_scim_{name}_link_deleted", "deleted")
+    # Few rows are deleted. An index of all of them would tempt SQLite to walk it for `IS NULL`.
+    deleted = sa.text("deleted IS NOT NULL")
+    partial = sa.Index(
+        f"ix_scim_{name}_link_deleted",
+        "host_id",
+        sqlite_where=deleted,
+        postgresql_where=deleted,
+    ).ddl_if(dialect=_PARTIAL)
+    whole = sa.Index(f"ix_scim_{name}_link_gone", "deleted", "host_id").ddl_if(dialect=_WHOLE)
     return type(
         f"Scim{resource}Link",
         (Link, base),
         {
             "__tablename__": f"scim_{name}_link",
-            "__table_args__": (deleted_index,),
+            "__table_args__": (partial, whole),
             "__doc__": f"What SCIM knows of one {model.__name__}.",
             "host_id": host_id,
         },

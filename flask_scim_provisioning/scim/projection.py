@@ -67,6 +67,11 @@ class Projection:
         kept = table[key]
         return kept is None or sub in kept
 
+    @property
+    def trims(self) -> bool:
+        """Whether the client named a part of an attribute; otherwise whole ones are answered."""
+        return any(sub is not None for _, sub in self.attributes | self.excluded)
+
     def trim(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Return a flat resource with what belongs to the answer."""
         table = _table(self)

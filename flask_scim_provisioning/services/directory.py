@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..mapping import reading, writing
+from ..mapping import reading, searching, writing
 from ..mapping.reading import Found, Unlinked, Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim import across, names
@@ -167,7 +167,7 @@ def search_resources(
             if len(types) > 1:
                 own_node = node and across.narrowed(node, mapping.resource_type, types)
                 own_sort = sort_by if _has(mapping, sort_by) else None
-            found, matching = reading.fetch_page(
+            found, matching = searching.fetch_page(
                 mapping,
                 _view(scope, mapping),
                 node=own_node,
@@ -232,7 +232,7 @@ def _create_row(
     name: str,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
-    existing = reading.find_by_lookup(mapping, name, view)
+    existing = searching.find_by_lookup(mapping, name, view)
     if existing is None:
         return writing.insert_resource(mapping, scope.session, view, values)
     host_key, resource_id, deleted = existing
@@ -466,7 +466,7 @@ def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
 
 
 def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:
-    taken = reading.find_by_lookup(mapping, name, view)
+    taken = searching.find_by_lookup(mapping, name, view)
     if taken is not None and taken[0] != found.host_key:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
@@ -582,5 +582,8 @@ def _resource(
 
 
 def _body(mapping: ResourceMapping, found: Found, projection: Projection | None) -> dict[str, Any]:
-    flat = projection.trim(found.flat) if projection is not None else found.flat
+    # The plan has read no attribute that isn't wanted; only parts of them are left to take away.
+    flat = found.flat
+    if projection is not None and projection.trims:
+        flat = projection.trim(flat)
     return names.nest(flat, mapping.resource_type)

@@ -1,0 +1,227 @@
+"""Searching: pages of resources, how many there are, and the look-ups of identity providers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..scim.filters import And, AttrPath, Compare, Filter
+from ..scim.projection import Projection
+from . import text
+from .predicates import order_by, where
+from .reading import Found, Plan, Viewpoint, execute, plan_for
+from .resources import ResourceMapping
+
+__all__ = ["count_matching", "fetch_page", "find_by_lookup"]
+
+
+def find_by_lookup(
+    mapping: ResourceMapping, value: str, view: Viewpoint
+) -> tuple[Any, str | None, datetime | None] | None:
+    """Return the host row with a ``userName`` or a group's ``displayName``, deleted ones too.
+
+    :returns: the host's key, the SCIM id and the time of deletion of its link, if it has one.
+    """
+    dialect = view.connection.dialect.name
+    node = Compare(AttrPath(None, mapping.lookup_key), "eq", value)
+    parameters = view.parameters
+    simple = _simple(mapping, node)
+    if simple is None:
+        statement = _look_up(mapping, where(mapping, node, dialect))
+    else:
+        statement = mapping.kept(
+            f"look-up on {dialect}", lambda: _look_up(mapping, simple[2](dialect))
+        )
+        parameters["look_up_value"] = value
+    row = view.connection.execute(statement, parameters).first()
+    return (row[0], row[1], row[2]) if row is not None else None
+
+
+def _look_up(mapping: ResourceMapping, condition: sa.ColumnElement[bool]) -> Any:
+    links = mapping.links
+    return (
+        sa.select(mapping.key, links.c.id, links.c.deleted)
+        .select_from(mapping.table.outerjoin(links, links.c.host_id == mapping.key))
+        .where(condition, *mapping.boundaries())
+        .limit(1)
+    )
+
+
+def _is_look_up(mapping: ResourceMapping, node: Filter | None) -> bool:
+    """Say whether a filter names one resource, so that its rows need no order from the database.
+
+    PostgreSQL would walk the whole table in order rather than use the index of the look-up.
+    """
+    match node:
+        case Compare(path=path, op="eq"):
+            return path.name.lower() in ("id", "externalid", mapping.lookup_key.lower())
+        case And(terms=terms):
+            return any(_is_look_up(mapping, term) for term in terms)
+    return False
+
+
+def fetch_page(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    *,
+    node: Filter | None = None,
+    sort_by: AttrPath | None = None,
+    descending: bool = False,
+    offset: int = 0,
+    limit: int = 100,
+    projection: Projection | None = None,
+    link: bool = False,
+) -> tuple[list[Found], int]:
+    """Return a page of the resources that meet a filter, and how many meet it in all.
+
+    Pages are in the order of the host's primary key, which never changes.
+
+    :param offset: how many resources are skipped.
+    :param limit: how many are answered at most; 0 only counts.
+    :raises InvalidFilter: when the filter can't be answered here.
+    :raises Unlinked: when a row has no link yet and ``link`` is false.
+    """
+    plan = plan_for(mapping, projection)
+    statement, parameters = _page_statement(
+        plan, view, node, sort_by, descending=descending, offset=offset
+    )
+    found: list[Found] = []
+    if limit > 0:
+        values = {**view.parameters, **parameters, "row_limit": limit, "row_offset": offset}
+        found = execute(plan, statement, values, view, link=link)
+    if limit > 0 and len(found) < limit and (found or offset == 0):
+        return found, offset + len(found)
+    return found, count_matching(mapping, view, node)
+
+
+def _page_statement(
+    plan: Plan,
+    view: Viewpoint,
+    node: Filter | None,
+    sort_by: AttrPath | None,
+    *,
+    descending: bool,
+    offset: int,
+) -> tuple[Any, dict[str, Any]]:
+    mapping = plan.mapping
+    dialect = view.connection.dialect.name
+    simple = _simple(mapping, node) if sort_by is None and offset == 0 else None
+    if simple is not None and node is not None:
+        cache_key: tuple[Any, ...] = ("look-up", simple[0], dialect)
+        statement = plan.statements.get(cache_key)
+        if statement is None:
+            condition = simple[2](dialect)
+            statement = plan.select.where(condition).limit(sa.bindparam("row_limit"))
+            plan.statements[cache_key] = statement
+        return statement, {"look_up_value": simple[1]}
+    cache_key = ("page", offset > 0, dialect)
+    keep = node is None and sort_by is None
+    if keep and cache_key in plan.statements:
+        return plan.statements[cache_key], {}
+    order: list[Any] = []
+    if sort_by is not None:
+        order += order_by(mapping, sort_by, descending=descending, dialect=dialect)
+    order.append(mapping.key)
+    conditions = [where(mapping, node, dialect)] if node is not None else []
+    if offset > 0:
+        statement = _deep(plan, conditions, order)
+    else:
+        statement = plan.select.where(*conditions)
+        if sort_by is not None or not _is_look_up(mapping, node):
+            statement = statement.order_by(*order)
+        statement = statement.limit(sa.bindparam("row_limit"))
+    if keep:
+        plan.statements[cache_key] = statement
+    return statement, {}
+
+
+def _simple(
+    mapping: ResourceMapping, node: Filter | None
+) -> tuple[str, str, Callable[[str], sa.ColumnElement[bool]]] | None:
+    """Recognise the match query of identity providers, whose statement is kept."""
+    match node:
+        case Compare(path=AttrPath(urn=None, name=name, sub=None), op="eq", value=str() as value):
+            if name.lower() != mapping.lookup_key.lower() or not value.isascii() or "\0" in value:
+                return None
+        case _:
+            return None
+    slot = mapping.bindings[mapping.lookup_key].slot(None)
+    if slot is None or not slot.textual:
+        return None
+
+    def condition(dialect: str) -> sa.ColumnElement[bool]:
+        return text.equals(
+            slot.expression,
+            "",
+            case_exact=slot.attribute.case_exact,
+            dialect=dialect,
+            name="look_up_value",
+        )
+
+    return mapping.lookup_key, value, condition
+
+
+def _deep(plan: Plan, conditions: Sequence[Any], order: Sequence[Any]) -> Any:
+    """Skip rows by their keys only, and read the page's rows by them."""
+    mapping = plan.mapping
+    joined = bool(conditions) or len(order) > 1
+    skipped = (
+        sa.select(mapping.key.label("page_key"))
+        .select_from(_matched(mapping, joined=joined))
+        .where(*_visible(mapping, joined=joined), *conditions, *mapping.boundaries())
+        .order_by(*order)
+        .limit(sa.bindparam("row_limit"))
+        .offset(sa.bindparam("row_offset"))
+        .subquery()
+    )
+    return plan.select.where(mapping.key == skipped.c.page_key).order_by(*order)
+
+
+def _matched(mapping: ResourceMapping, *, joined: bool) -> Any:
+    """Return the table, joined with the links only where a condition may ask for them."""
+    if joined:
+        return mapping.table.outerjoin(mapping.links, mapping.links.c.host_id == mapping.key)
+    return mapping.table
+
+
+def _visible(mapping: ResourceMapping, *, joined: bool) -> list[Any]:
+    """Leave out what SCIM has deleted; there are few, and they have an index."""
+    links = mapping.links
+    if joined:
+        return [links.c.deleted.is_(None)]
+    gone = sa.select(links.c.host_id).where(links.c.deleted.is_not(None))
+    return [mapping.key.not_in(gone)]
+
+
+def count_matching(mapping: ResourceMapping, view: Viewpoint, node: Filter | None) -> int:
+    """Return how many resources meet a filter."""
+    if node is None:
+        statement = mapping.kept("count", lambda: _count_of_all(mapping))
+    else:
+        statement = (
+            sa.select(sa.func.count())
+            .select_from(_matched(mapping, joined=True))
+            .where(
+                *_visible(mapping, joined=True),
+                where(mapping, node, view.connection.dialect.name),
+                *mapping.boundaries(),
+            )
+        )
+    return int(view.connection.execute(statement, view.parameters).scalar_one())
+
+
+def _count_of_all(mapping: ResourceMapping) -> Any:
+    """Count the table, and take away the few that SCIM has deleted; both have an index."""
+    if mapping.boundaries():
+        return (
+            sa.select(sa.func.count())
+            .select_from(_matched(mapping, joined=False))
+            .where(*_visible(mapping, joined=False), *mapping.boundaries())
+        )
+    links = mapping.links
+    every = sa.select(sa.func.count()).select_from(mapping.table).scalar_subquery()
+    gone = sa.select(sa.func.count()).where(links.c.deleted.is_not(None)).scalar_subquery()
+    return sa.select(every - gone)
