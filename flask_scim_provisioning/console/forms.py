@@ -166,6 +166,11 @@ class RotateForm(_Form):
         """Return how long the present tokens go on working."""
         return _OVERLAPS[self.overlap.data][1]
 
+    def consequence(self) -> str:
+        """Return what becomes of the present tokens, as a sentence."""
+        label, overlap = _OVERLAPS[self.overlap.data]
+        return f"The old one goes on working {label}." if overlap else "The old one has ended."
+
     def is_first(self, key_ids: Sequence[str]) -> bool:
         """Say whether no token was made since the page was.
 

@@ -14,7 +14,7 @@ from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, In
 from ..state import current_provisioning
 from .access import acting_administrator, caller
 from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
-from .guides import PROVIDERS
+from .guides import PROVIDERS, provider_named
 from .presenters import EntryPage, RoleTable, TokenPage, present, trail
 
 __all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
@@ -55,6 +55,7 @@ def create() -> ResponseReturnValue:
                 created.secret,
                 heading="Integration created",
                 lead=f"{created.integration.name} is enabled and waits for its first request.",
+                guided=True,
             )
     page = render_template(
         "scim_provisioning/integrations/create.html",
@@ -124,7 +125,8 @@ def rotate(integration_id: str) -> ResponseReturnValue:
             view,
             secret,
             heading="New token",
-            lead=f"Paste it over the old one in {present(view, utcnow()).provider.title}.",
+            lead=f"Paste it over the old one in {provider_named(view.dialect).title}, test the "
+            f"connection there and save. {form.consequence()}",
         )
     form.newest.data = key_ids[0] if key_ids else ""
     page = render_template(
@@ -193,7 +195,12 @@ def _shown_tokens(views: Sequence[tokens.TokenView], now: datetime) -> list[Toke
 
 
 def _reveal_once(
-    view: IntegrationView, secret: tokens.TokenSecret, *, heading: str, lead: str
+    view: IntegrationView,
+    secret: tokens.TokenSecret,
+    *,
+    heading: str,
+    lead: str,
+    guided: bool = False,
 ) -> Response:
     """Render the one page with a secret.
 
@@ -206,6 +213,7 @@ def _reveal_once(
         token=secret.reveal(),
         heading=heading,
         lead=lead,
+        guided=guided,
         trail=trail(view, heading),
     )
     response = make_response(page)

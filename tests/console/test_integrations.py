@@ -238,7 +238,9 @@ def test_an_administrator_who_is_no_user_of_the_directory_is_named_by_id(admin: 
 
 def test_the_old_token_goes_on_working_for_the_time_that_was_chosen(admin: Admin):
     old = admin.portal.client.token
-    new = admin.shown_token(admin.rotate("1d"))
+    page = admin.rotate("1d")
+    assert "The old one goes on working for 1 day." in text_of(page)
+    new = admin.shown_token(page)
     assert admin.opens(old)
     assert admin.opens(new)
     arguments = (admin.portal.session, admin.state.models, admin.portal.integration.id)
@@ -248,7 +250,9 @@ def test_the_old_token_goes_on_working_for_the_time_that_was_chosen(admin: Admin
 
 
 def test_a_leaked_token_can_end_at_once(admin: Admin):
-    new = admin.shown_token(admin.rotate("now"))
+    page = admin.rotate("now")
+    assert "The old one has ended." in text_of(page)
+    new = admin.shown_token(page)
     assert not admin.opens(admin.portal.client.token)
     assert admin.opens(new)
     assert "Revoked" in text_of(admin.get("/{id}"))
