@@ -114,7 +114,7 @@ def modify(
         reading.operations(scope, mapping),
         reading.preconditions(),
         projection,
-        answer=answer,
+        wants_body=answer,
     )
     return responses.resource(resource) if answer else responses.no_content(resource)
 

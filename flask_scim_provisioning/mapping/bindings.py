@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import sqlalchemy as sa
 
 from ..scim import attributes as scim
-from .slots import Slot
+from .slots import Slot, json_value
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -124,18 +124,7 @@ def stored_slot(
     """Return the slot of a single-valued attribute, or of its sub-attribute, in the link row."""
     path = stored[key] if sub is None else stored[(key, sub.name)]
     leaf = sub or attribute
-    textual = False
-    expression: Any
-    match leaf.type:
-        case scim.Type.BOOLEAN:
-            expression = path.as_boolean()
-        case scim.Type.INTEGER:
-            expression = path.as_integer()
-        case scim.Type.DECIMAL:
-            expression = path.as_float()
-        case _:
-            expression = path.as_string()
-            textual = True
+    expression, textual = json_value(path, leaf)
     return Slot(leaf, expression, None, lambda v: v, None, False, textual, "the link row")
 
 

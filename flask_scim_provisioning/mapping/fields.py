@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import marshmallow
@@ -24,7 +24,7 @@ from .bindings import (
 from .errors import MappingError
 from .membership import MembersBinding, MembershipStore, TableMembership
 from .relations import ReferenceBinding, ValuesBinding, lookup_slot
-from .slots import Convert, Slot, Write, column_slot, host_column
+from .slots import Convert, Slot, Write, column_slot, host_column, json_value
 
 if TYPE_CHECKING:
     from .resources import ResourceMapping
@@ -211,17 +211,7 @@ class JsonKey(ScalarPlace):
 
     def slot(self, attribute: attributes.Attribute) -> Slot:
         """Return the key's slot."""
-        item: Any = host_column(self._column)[self._name]
-        textual = False
-        match attribute.type:
-            case attributes.Type.BOOLEAN:
-                expression = item.as_boolean()
-            case attributes.Type.INTEGER:
-                expression = item.as_integer()
-            case attributes.Type.DECIMAL:
-                expression = item.as_float()
-            case _:
-                expression, textual = item.as_string(), True
+        expression, textual = json_value(host_column(self._column)[self._name], attribute)
         column, name = self._column.key, self._name
 
         def assign(entity: Any, value: Any) -> None:
@@ -407,6 +397,3 @@ def _sql_type(attribute: attributes.Attribute) -> sa.types.TypeEngine[Any]:
             return sa.Float()
         case _:
             return sa.String()
-
-
-Factory: TypeAlias = Callable[[], Place]

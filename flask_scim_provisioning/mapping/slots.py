@@ -18,7 +18,7 @@ from ..scim import attributes as scim
 from ..scim.errors import InvalidValue
 from .errors import MappingError
 
-__all__ = ["Convert", "Slot", "Write", "column_slot", "host_column", "parse_datetime"]
+__all__ = ["Convert", "Slot", "Write", "column_slot", "host_column", "json_value", "parse_datetime"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 Write: TypeAlias = Callable[[Any, Any], None]
@@ -122,6 +122,19 @@ def column_slot(
     required = not column.nullable and default is None
     defaulted = column.default is not None or column.server_default is not None
     return Slot(declared, column, from_host, to_host, assign, required, textual, place, defaulted)
+
+
+def json_value(path: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[Any], bool]:
+    """Return the SQL of a scalar inside a JSON document, and whether it is text."""
+    match attribute.type:
+        case scim.Type.BOOLEAN:
+            return path.as_boolean(), False
+        case scim.Type.INTEGER:
+            return path.as_integer(), False
+        case scim.Type.DECIMAL:
+            return path.as_float(), False
+        case _:
+            return path.as_string(), True
 
 
 def _python_type(column: sa.Column[Any]) -> type[Any] | None:

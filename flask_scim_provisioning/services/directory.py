@@ -7,22 +7,34 @@ in the same transaction, and sends signals after the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..mapping import reading, searching, writing
 from ..mapping.reading import Found, Unlinked, Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim import across, names
-from ..scim.errors import InvalidValue, MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
 from ..scim.filters import AttrPath, attr_path, parse_filter
 from ..scim.messages import SearchRequest
-from ..scim.patch import Change, Operation, Replace, Target, apply_change, plan
+from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity, permissions, signals
+from . import permissions, signals
 from .activity import Action
-from .membership import MembershipChange, change_members
+from .answers import Page, Resource, announce, answer, body, resource, send
+from .changes import (
+    Outcome,
+    changed_values,
+    locked,
+    not_found,
+    only_members,
+    record,
+    refuse_protected,
+    save,
+    set_members,
+    validated,
+    view_of,
+)
 from .scope import Scope, run_transaction, unit_of_work
 
 __all__ = [
@@ -39,56 +51,6 @@ __all__ = [
 T = TypeVar("T")
 
 _KINDS = {"User": "USERS", "Group": "GROUPS"}
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One resource as it is answered.
-
-    :ivar body: the JSON object, projected; empty where the caller wanted none.
-    :ivar version: of the resource, for its entity tag.
-    :ivar changed: whether the request changed anything.
-    """
-
-    id: str
-    body: dict[str, Any]
-    version: int
-    location: str
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the resources that a search found.
-
-    :ivar total_results: how many it found in all.
-    :ivar start_index: the 1-based index of the first one here.
-    """
-
-    resources: list[dict[str, Any]]
-    total_results: int
-    start_index: int
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What a writing use case did, for its answer and its signals."""
-
-    id: str
-    host_key: Any
-    version: int
-    found: Found | None = None
-    changed: bool = True
-    created: bool = False
-    active: tuple[Any, Any] | None = None
-    attributes: bool = False
-    members: MembershipChange = field(default_factory=MembershipChange)
-
-
-def _view(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
-    connection = scope.session.connection(bind_arguments={"mapper": mapping.mapper})
-    tenant = mapping.tenant_of(scope.tenant)
-    return Viewpoint(connection, scope.integration_id, tenant, scope.base_url)
 
 
 def _read(scope: Scope, work: Callable[[bool], T]) -> T:
@@ -113,14 +75,14 @@ def get_resource(
     permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
 
     def work(link: bool) -> Found:
-        view = _view(scope, mapping)
+        view = view_of(scope, mapping)
         found = reading.fetch_one(mapping, resource_id, view, projection, link=link)
         if found is None:
-            raise ResourceNotFound(_gone(mapping))
+            raise ResourceNotFound(not_found(mapping))
         return found
 
     found = _read(scope, work)
-    return _resource(scope, mapping, found, projection, changed=False)
+    return resource(scope, mapping, found, projection, changed=False)
 
 
 def search_resources(
@@ -169,7 +131,7 @@ def search_resources(
                 own_sort = sort_by if _has(mapping, sort_by) else None
             found, matching = searching.fetch_page(
                 mapping,
-                _view(scope, mapping),
+                view_of(scope, mapping),
                 node=own_node,
                 sort_by=own_sort,
                 descending=request.sort_order == "descending",
@@ -179,7 +141,7 @@ def search_resources(
                 link=link,
             )
             total += matching
-            resources += [_body(mapping, item, projection) for item in found]
+            resources += [body(mapping, item, projection) for item in found]
         return resources, total
 
     resources, total = _read(scope, work)
@@ -206,23 +168,23 @@ def create_resource(
     permissions.require(scope, _KINDS[kind], "CREATE")
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
-    values = _validated(mapping, flat, partial=False)
+    values = validated(mapping, flat, partial=False)
     name = values[mapping.lookup_key]
 
-    def work() -> _Outcome:
-        view = _view(scope, mapping)
+    def work() -> Outcome:
+        view = view_of(scope, mapping)
         host_key, resource_id = _create_row(scope, mapping, view, name, values)
-        changes = _only_members(mapping, values["members"]) if values.get("members") else ()
-        members = _set_members(scope, mapping, view, host_key, changes)
-        outcome = _Outcome(resource_id, host_key, 1, created=True, members=members)
+        changes = only_members(mapping, values["members"]) if values.get("members") else ()
+        members = set_members(scope, mapping, view, host_key, changes)
+        outcome = Outcome(resource_id, host_key, 1, created=True, members=members)
         action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
-        _record(scope, mapping, action, outcome, name, 201)
+        record(scope, mapping, action, outcome, name, 201)
         outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
     outcome = run_transaction(scope.session, work)
-    _announce(scope, mapping, outcome)
-    return _answer(scope, mapping, outcome, projection)
+    announce(scope, mapping, outcome)
+    return answer(scope, mapping, outcome, projection)
 
 
 def _create_row(
@@ -270,23 +232,23 @@ def replace_resource(
     permissions.require(scope, _KINDS[kind], "UPDATE")
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
-    values = _validated(mapping, flat, partial=False)
+    values = validated(mapping, flat, partial=False)
     if not scope.dialect.put_keeps_absent:
         for key in mapping.clearable_keys:
             values.setdefault(key, None)
 
-    def work() -> _Outcome:
-        view = _view(scope, mapping)
-        found = _locked(mapping, resource_id, view, preconditions)
-        members = _only_members(mapping, values["members"]) if "members" in values else ()
+    def work() -> Outcome:
+        view = view_of(scope, mapping)
+        found = locked(mapping, resource_id, view, preconditions)
+        members = only_members(mapping, values["members"]) if "members" in values else ()
         action = Action.USER_REPLACED if kind == "User" else Action.GROUP_REPLACED
-        outcome = _save(scope, mapping, view, found, values, members, action, 200)
+        outcome = save(scope, mapping, view, found, values, members, action, 200)
         outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
     outcome = run_transaction(scope.session, work)
-    _announce(scope, mapping, outcome)
-    return _answer(scope, mapping, outcome, projection)
+    announce(scope, mapping, outcome)
+    return answer(scope, mapping, outcome, projection)
 
 
 def modify_resource(
@@ -297,13 +259,13 @@ def modify_resource(
     preconditions: Preconditions | None = None,
     projection: Projection | None = None,
     *,
-    answer: bool = True,
+    wants_body: bool = True,
 ) -> Resource:
     """Carry out a PATCH, all of it or nothing (RFC 7644 section 3.5.2).
 
     A request that changes nothing writes nothing: the version stays, and no signal is sent.
 
-    :param answer: whether the caller wants the resource's body.
+    :param wants_body: whether the caller wants the resource's body.
     :raises ResourceNotFound: when there is none.
     :raises PreconditionFailed: when its version is another.
     :raises NoTarget: when a filter matches nothing.
@@ -322,19 +284,19 @@ def modify_resource(
     touched = sorted({change.target.key for change in own} - {"password"})
     wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
 
-    def work() -> _Outcome:
-        view = _view(scope, mapping)
-        found = _locked(mapping, resource_id, view, preconditions, wanted)
-        values = _changed_values(mapping, found, own)
+    def work() -> Outcome:
+        view = view_of(scope, mapping)
+        found = locked(mapping, resource_id, view, preconditions, wanted)
+        values = changed_values(mapping, found, own)
         action = Action.USER_UPDATED if kind == "User" else Action.GROUP_UPDATED
-        outcome = _save(scope, mapping, view, found, values, of_members, action, 200)
-        if answer:
+        outcome = save(scope, mapping, view, found, values, of_members, action, 200)
+        if wants_body:
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
     outcome = run_transaction(scope.session, work)
-    _announce(scope, mapping, outcome)
-    return _answer(scope, mapping, outcome, projection)
+    announce(scope, mapping, outcome)
+    return answer(scope, mapping, outcome, projection)
 
 
 def delete_resource(
@@ -354,236 +316,17 @@ def delete_resource(
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
 
-    def work() -> _Outcome:
-        view = _view(scope, mapping)
+    def work() -> Outcome:
+        view = view_of(scope, mapping)
         wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
-        found = _locked(mapping, resource_id, view, preconditions, wanted)
-        _refuse_protected(scope, mapping, found)
+        found = locked(mapping, resource_id, view, preconditions, wanted)
+        refuse_protected(scope, mapping, found)
         writing.delete_resource(mapping, scope.session, view, found)
-        outcome = _Outcome(found.id, found.host_key, found.version)
+        outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED
-        _record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
+        record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
         return outcome
 
     outcome = run_transaction(scope.session, work)
     signal = signals.user_deleted if kind == "User" else signals.group_deleted
-    _send(scope, signal, outcome)
-
-
-def _validated(
-    mapping: ResourceMapping, flat: Mapping[str, Any], *, partial: bool
-) -> dict[str, Any]:
-    """Pass values through the team's validators; what the schema has no field for passes by."""
-    values = mapping.schema.validated(flat, partial=partial)
-    if "externalId" in flat and "externalId" not in values:
-        values["externalId"] = flat["externalId"]
-    return values
-
-
-def _locked(
-    mapping: ResourceMapping,
-    resource_id: str,
-    view: Viewpoint,
-    preconditions: Preconditions | None,
-    projection: Projection | None = None,
-) -> Found:
-    """Return the resource, which nobody else changes until the transaction ends."""
-    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
-    found = reading.fetch_one(mapping, resource_id, view, wanted, lock=True, link=True)
-    if found is None:
-        raise ResourceNotFound(_gone(mapping))
-    if preconditions is not None:
-        preconditions.check_write(found.version)
-    return found
-
-
-def _gone(mapping: ResourceMapping) -> str:
-    return (
-        f"No {mapping.resource_type.name} has this id here; search for it by "
-        f"{mapping.lookup_key}, or restart the provisioning job so that it forgets the id."
-    )
-
-
-def _changed_values(
-    mapping: ResourceMapping, found: Found, changes: Sequence[Change]
-) -> dict[str, Any]:
-    """Apply changes to the attributes they name, and return the new values."""
-    values: dict[str, Any] = {}
-    for change in changes:
-        key = change.target.key
-        if key not in mapping.bindings:
-            continue  # a password, which is never kept unless the team maps it
-        current = values[key] if key in values else found.flat.get(key)
-        values[key] = apply_change(change, current)
-    checked = _validated(mapping, values, partial=True)
-    return {key: checked.get(key) for key in values}
-
-
-def _save(
-    scope: Scope,
-    mapping: ResourceMapping,
-    view: Viewpoint,
-    found: Found,
-    values: Mapping[str, Any],
-    members: Sequence[Change],
-    action: Action,
-    status: int,
-) -> _Outcome:
-    """Write what differs, and tell the activity log; nothing is written where nothing differs."""
-    changed = {
-        key: value
-        for key, value in values.items()
-        if key != "members" and _differs(mapping, key, value, found.flat.get(key))
-    }
-    name = changed.get(mapping.lookup_key)
-    if name is not None:
-        _refuse_taken(mapping, view, found, name)
-    if changed.get("active") is False:
-        _refuse_protected(scope, mapping, found)
-    membership = _set_members(scope, mapping, view, found.host_key, members)
-    outcome = _Outcome(found.id, found.host_key, found.version, members=membership)
-    outcome.attributes = bool(changed)
-    outcome.changed = outcome.attributes or membership.changed
-    if "active" in changed:
-        outcome.active = (found.flat.get("active"), changed["active"])
-        action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
-    elif membership.changed and not changed:
-        action = Action.MEMBERS_CHANGED
-    if outcome.changed:
-        writing.save_changes(mapping, scope.session, view, found, changed)
-        outcome.version += 1
-    if outcome.changed or membership.unknown:
-        shown = name or found.flat.get(mapping.lookup_key)
-        _record(scope, mapping, action, outcome, shown, status)
-    return outcome
-
-
-def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
-    normalise = mapping.bindings[key].normalise
-    return bool((normalise(new) or None) != (normalise(old) or None)) or (new is False) != (
-        old is False
-    )
-
-
-def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:
-    taken = searching.find_by_lookup(mapping, name, view)
-    if taken is not None and taken[0] != found.host_key:
-        raise Uniqueness(
-            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
-            "give it another value."
-        )
-
-
-def _refuse_protected(scope: Scope, mapping: ResourceMapping, found: Found) -> None:
-    protected = mapping.options.protected
-    if protected is None:
-        return
-    reason = protected(writing.existing_entity(mapping, scope.session, found.host_key))
-    if reason:
-        raise MutabilityError(str(reason))
-
-
-def _only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:
-    """Return the change that makes these members the only ones."""
-    if mapping.members is None:
-        return ()
-    return [Replace(Target("members", mapping.members.attribute, None, 1), tuple(members or ()))]
-
-
-def _set_members(
-    scope: Scope,
-    mapping: ResourceMapping,
-    view: Viewpoint,
-    group: Any,
-    changes: Sequence[Change],
-) -> MembershipChange:
-    """Carry out changes of members; without any, the members stay as they are."""
-    binding = mapping.members
-    if binding is None or not changes:
-        return MembershipChange()
-    return change_members(scope, binding, view, group, changes)
-
-
-def _record(
-    scope: Scope,
-    mapping: ResourceMapping,
-    action: Action,
-    outcome: _Outcome,
-    name: Any,
-    status: int,
-) -> None:
-    activity.record(
-        scope,
-        action,
-        resource_type=mapping.resource_type.name,
-        resource_id=outcome.id,
-        resource_name=name,
-        status=status,
-    )
-
-
-def _announce(scope: Scope, mapping: ResourceMapping, outcome: _Outcome) -> None:
-    """Send the signals of what was committed."""
-    is_user = mapping.resource_type.name == "User"
-    if outcome.created:
-        _send(scope, signals.user_created if is_user else signals.group_created, outcome)
-    elif outcome.attributes:
-        _send(scope, signals.user_updated if is_user else signals.group_updated, outcome)
-    if is_user and outcome.active is not None:
-        reactivated = bool(outcome.active[1])
-        _send(
-            scope,
-            signals.user_reactivated if reactivated else signals.user_deactivated,
-            outcome,
-        )
-    if outcome.members.changed:
-        signals.send(
-            signals.membership_changed,
-            scope.tenant,
-            integration_id=scope.integration_id,
-            resource_id=outcome.id,
-            host_id=outcome.host_key,
-            request_id=scope.request_id,
-            added=sorted(outcome.members.added),
-            removed=sorted(outcome.members.removed),
-        )
-
-
-def _send(scope: Scope, signal: Any, outcome: _Outcome) -> None:
-    signals.send(
-        signal,
-        scope.tenant,
-        integration_id=scope.integration_id,
-        resource_id=outcome.id,
-        host_id=outcome.host_key,
-        request_id=scope.request_id,
-    )
-
-
-def _answer(
-    scope: Scope, mapping: ResourceMapping, outcome: _Outcome, projection: Projection | None
-) -> Resource:
-    if outcome.found is not None:
-        return _resource(scope, mapping, outcome.found, projection, changed=outcome.changed)
-    location = f"{scope.base_url}{mapping.endpoint}/{outcome.id}"
-    return Resource(outcome.id, {}, outcome.version, location, outcome.changed)
-
-
-def _resource(
-    scope: Scope,
-    mapping: ResourceMapping,
-    found: Found,
-    projection: Projection | None,
-    *,
-    changed: bool,
-) -> Resource:
-    location = f"{scope.base_url}{mapping.endpoint}/{found.id}"
-    return Resource(found.id, _body(mapping, found, projection), found.version, location, changed)
-
-
-def _body(mapping: ResourceMapping, found: Found, projection: Projection | None) -> dict[str, Any]:
-    # The plan has read no attribute that isn't wanted; only parts of them are left to take away.
-    flat = found.flat
-    if projection is not None and projection.trims:
-        flat = projection.trim(flat)
-    return names.nest(flat, mapping.resource_type)
+    send(scope, signal, outcome)

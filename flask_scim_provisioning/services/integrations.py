@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -25,6 +23,12 @@ from .errors import (
     IntegrationInvalid,
     IntegrationNameTaken,
     IntegrationNotFound,
+)
+from .integration_views import (
+    IntegrationView,
+    endpoint_path,
+    get_integration,
+    list_integrations,
 )
 from .permissions import ensure_role
 from .scope import run_transaction
@@ -57,125 +61,11 @@ _TENANT = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._~-]{{0,{TENANT_LENGTH - 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
-class IntegrationView:
-    """An integration, as pages and commands show it.
-
-    :ivar dialect: Which identity provider's habits are understood: a key of ``DIALECTS``.
-    :ivar permissions: Of the service account, ``{"USERS": ["CREATE", ...], ...}``.
-    :ivar last_used: When a token was last used, true to five minutes; None if never.
-    """
-
-    id: uuid.UUID
-    tenant: str
-    name: str
-    description: str
-    type: str
-    dialect: str
-    enabled: bool
-    created: datetime
-    updated: datetime
-    service_account_id: uuid.UUID
-    service_account: str
-    role: str | None
-    permissions: Mapping[str, Sequence[str]]
-    last_used: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class CreatedIntegration:
     """A new integration, with the secret that exists nowhere else."""
 
     integration: IntegrationView
     secret: TokenSecret
-
-
-def endpoint_path(prefix: str, tenant: str, integration_id: uuid.UUID | str) -> str:
-    """Return the path of an integration's SCIM base, without a slash at its end.
-
-    :param prefix: ``SCIM_URL_PREFIX``.
-    """
-    return f"{prefix.rstrip('/')}/{tenant}/integrations/{integration_id}/scim/v2"
-
-
-@functools.lru_cache(maxsize=64)
-def _views(models: Models) -> sa.Select[tuple[Any, ...]]:
-    integration, account = models.integration.__table__, models.service_account.__table__
-    binding, role = models.binding.__table__, models.role.__table__
-    token = models.access_token.__table__
-    last_used = (
-        sa.select(sa.func.max(token.c.last_used))
-        .where(token.c.service_account_id == account.c.id)
-        .scalar_subquery()
-    )
-    return (
-        sa.select(
-            integration.c.id,
-            integration.c.tenant,
-            integration.c.name,
-            integration.c.description,
-            integration.c.type,
-            integration.c.dialect,
-            integration.c.enabled,
-            integration.c.created,
-            integration.c.updated,
-            account.c.id.label("service_account_id"),
-            account.c.name.label("service_account"),
-            role.c.name.label("role"),
-            role.c.permissions,
-            last_used.label("last_used"),
-        )
-        .select_from(
-            integration.join(account, account.c.integration_id == integration.c.id)
-            .outerjoin(binding, binding.c.service_account_id == account.c.id)
-            .outerjoin(role, role.c.id == binding.c.role_id)
-        )
-        .order_by(integration.c.tenant, integration.c.name)
-    )
-
-
-def _view(row: Any) -> IntegrationView:
-    values = row._asdict()
-    return IntegrationView(**values | {"permissions": values["permissions"] or {}})
-
-
-def list_integrations(
-    session: Session, models: Models, tenant: str | None = None
-) -> Sequence[IntegrationView]:
-    """Return a tenant's integrations by name; those of all tenants when it is None."""
-    statement = _views(models)
-    if tenant is not None:
-        statement = statement.where(models.integration.__table__.c.tenant == tenant)
-    # One entry each, even where somebody has bound a second role to the service account.
-    found: dict[uuid.UUID, IntegrationView] = {}
-    for row in session.execute(statement):
-        found.setdefault(row.id, _view(row))
-    return list(found.values())
-
-
-def get_integration(
-    session: Session, models: Models, tenant: str, integration_id: uuid.UUID | str
-) -> IntegrationView:
-    """Return one integration of a tenant.
-
-    :raises IntegrationNotFound: when the tenant has none with this id, or the id is no UUID.
-    """
-    table = models.integration.__table__
-    statement = _views(models).where(
-        table.c.tenant == tenant, table.c.id == _uuid_of(integration_id)
-    )
-    row = session.execute(statement).first()
-    if row is None:
-        raise IntegrationNotFound
-    return _view(row)
-
-
-def _uuid_of(integration_id: uuid.UUID | str) -> uuid.UUID:
-    if isinstance(integration_id, uuid.UUID):
-        return integration_id
-    try:
-        return uuid.UUID(integration_id)
-    except ValueError:
-        raise IntegrationNotFound from None
 
 
 def create_integration(

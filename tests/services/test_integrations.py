@@ -133,7 +133,7 @@ def test_a_second_role_lists_no_integration_twice(created, session, models) -> N
     assert len(list_integrations(session, models)) == 1
 
 
-@pytest.mark.parametrize("wrong", ["not-a-uuid", str(uuid.uuid4())])
+@pytest.mark.parametrize("wrong", ["not-a-uuid", "b0a1d7e4-6f0c-4f0e-9a55-1c1d7f1c9a10"])
 def test_an_unknown_id_is_not_found(session, models, wrong) -> None:
     with pytest.raises(IntegrationNotFound):
         get_integration(session, models, "main", wrong)

@@ -1,0 +1,213 @@
+"""The inside of a use case that writes: lock, compare, save what differs, tell the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..mapping import reading, searching, writing
+from ..mapping.reading import Found, Viewpoint
+from ..mapping.resources import ResourceMapping
+from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.patch import Change, Replace, Target, apply_change
+from ..scim.projection import Projection
+from ..scim.versions import Preconditions
+from . import activity
+from .activity import Action
+from .membership import MembershipChange, change_members
+from .scope import Scope
+
+__all__ = [
+    "Outcome",
+    "changed_values",
+    "locked",
+    "not_found",
+    "only_members",
+    "record",
+    "refuse_protected",
+    "save",
+    "set_members",
+    "validated",
+    "view_of",
+]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a writing use case did, for its answer and its signals."""
+
+    id: str
+    host_key: Any
+    version: int
+    found: Found | None = None
+    changed: bool = True
+    created: bool = False
+    active: tuple[Any, Any] | None = None
+    attributes: bool = False
+    members: MembershipChange = field(default_factory=MembershipChange)
+
+
+def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
+    """Return the eyes of a scope on one resource type, on the session's connection."""
+    connection = scope.session.connection(bind_arguments={"mapper": mapping.mapper})
+    tenant = mapping.tenant_of(scope.tenant)
+    return Viewpoint(connection, scope.integration_id, tenant, scope.base_url)
+
+
+def validated(
+    mapping: ResourceMapping, flat: Mapping[str, Any], *, partial: bool
+) -> dict[str, Any]:
+    """Pass values through the team's validators; what the schema has no field for passes by."""
+    values = mapping.schema.validated(flat, partial=partial)
+    if "externalId" in flat and "externalId" not in values:
+        values["externalId"] = flat["externalId"]
+    return values
+
+
+def locked(
+    mapping: ResourceMapping,
+    resource_id: str,
+    view: Viewpoint,
+    preconditions: Preconditions | None,
+    projection: Projection | None = None,
+) -> Found:
+    """Return the resource, which nobody else changes until the transaction ends."""
+    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
+    found = reading.fetch_one(mapping, resource_id, view, wanted, lock=True, link=True)
+    if found is None:
+        raise ResourceNotFound(not_found(mapping))
+    if preconditions is not None:
+        preconditions.check_write(found.version)
+    return found
+
+
+def not_found(mapping: ResourceMapping) -> str:
+    """Return what is said of an id that isn't there; unknown and foreign ids get the same."""
+    return (
+        f"No {mapping.resource_type.name} has this id here; search for it by "
+        f"{mapping.lookup_key}, or restart the provisioning job so that it forgets the id."
+    )
+
+
+def changed_values(
+    mapping: ResourceMapping, found: Found, changes: Sequence[Change]
+) -> dict[str, Any]:
+    """Apply changes to the attributes they name, and return the new values."""
+    values: dict[str, Any] = {}
+    for change in changes:
+        key = change.target.key
+        if key not in mapping.bindings:
+            continue  # a password, which is never kept unless the team maps it
+        current = values[key] if key in values else found.flat.get(key)
+        values[key] = apply_change(change, current)
+    checked = validated(mapping, values, partial=True)
+    return {key: checked.get(key) for key in values}
+
+
+def save(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    found: Found,
+    values: Mapping[str, Any],
+    members: Sequence[Change],
+    action: Action,
+    status: int,
+) -> Outcome:
+    """Write what differs, and tell the activity log; nothing is written where nothing differs."""
+    changed = {
+        key: value
+        for key, value in values.items()
+        if key != "members" and _differs(mapping, key, value, found.flat.get(key))
+    }
+    name = changed.get(mapping.lookup_key)
+    if name is not None:
+        _refuse_taken(mapping, view, found, name)
+    if changed.get("active") is False:
+        refuse_protected(scope, mapping, found)
+    membership = set_members(scope, mapping, view, found.host_key, members)
+    outcome = Outcome(found.id, found.host_key, found.version, members=membership)
+    outcome.attributes = bool(changed)
+    outcome.changed = outcome.attributes or membership.changed
+    if "active" in changed:
+        outcome.active = (found.flat.get("active"), changed["active"])
+        action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
+    elif membership.changed and not changed:
+        action = Action.MEMBERS_CHANGED
+    if outcome.changed:
+        writing.save_changes(mapping, scope.session, view, found, changed)
+        outcome.version += 1
+    if outcome.changed or membership.unknown:
+        shown = name or found.flat.get(mapping.lookup_key)
+        record(scope, mapping, action, outcome, shown, status)
+    return outcome
+
+
+def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
+    normalise = mapping.bindings[key].normalise
+    return bool((normalise(new) or None) != (normalise(old) or None)) or (new is False) != (
+        old is False
+    )
+
+
+def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:
+    taken = searching.find_by_lookup(mapping, name, view)
+    if taken is not None and taken[0] != found.host_key:
+        raise Uniqueness(
+            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
+            "give it another value."
+        )
+
+
+def refuse_protected(scope: Scope, mapping: ResourceMapping, found: Found) -> None:
+    """Leave those alone whom the team protects.
+
+    :raises MutabilityError: with the team's reason.
+    """
+    protected = mapping.options.protected
+    if protected is None:
+        return
+    reason = protected(writing.existing_entity(mapping, scope.session, found.host_key))
+    if reason:
+        raise MutabilityError(str(reason))
+
+
+def only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:
+    """Return the change that makes these members the only ones."""
+    if mapping.members is None:
+        return ()
+    return [Replace(Target("members", mapping.members.attribute, None, 1), tuple(members or ()))]
+
+
+def set_members(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    group: Any,
+    changes: Sequence[Change],
+) -> MembershipChange:
+    """Carry out changes of members; without any, the members stay as they are."""
+    binding = mapping.members
+    if binding is None or not changes:
+        return MembershipChange()
+    return change_members(scope, binding, view, group, changes)
+
+
+def record(
+    scope: Scope,
+    mapping: ResourceMapping,
+    action: Action,
+    outcome: Outcome,
+    name: Any,
+    status: int,
+) -> None:
+    """Tell the activity log, in the same transaction."""
+    activity.record(
+        scope,
+        action,
+        resource_type=mapping.resource_type.name,
+        resource_id=outcome.id,
+        resource_name=name,
+        status=status,
+    )
