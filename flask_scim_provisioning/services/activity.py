@@ -200,7 +200,7 @@ def record(
         scim_type=scim_type,
         detail=detail,
     )
-    scope.session.execute(_insert(scope.models), row)
+    scope.session.connection().execute(_insert(scope.models), row)
 
 
 def record_failure(

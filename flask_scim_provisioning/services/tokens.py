@@ -131,7 +131,7 @@ def authenticate(
     token = TokenSecret.parse(bearer_text)
     if token is None:
         raise Unauthorized
-    rows = session.execute(_by_key_id(models), {"key_id": token.key_id}).all()
+    rows = session.connection().execute(_by_key_id(models), {"key_id": token.key_id}).all()
     if not token.matches(rows[0].digest if rows else _NOBODYS_DIGEST) or not rows:
         raise Unauthorized
     row = rows[0]
