@@ -40,10 +40,12 @@ class Dump:
 
     :ivar base_url: the absolute SCIM base URL that ``$ref`` and ``location`` begin with.
     :ivar missing: keys of host users that are referred to and have no link yet; filled by readers.
+    :ivar missing_groups: the same of groups.
     """
 
     base_url: str
     missing: set[Any]
+    missing_groups: set[Any]
 
 
 @dataclass(frozen=True, slots=True)

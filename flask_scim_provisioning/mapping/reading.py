@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,10 +17,11 @@ from ..scim.errors import TemporarilyUnavailable
 from ..scim.projection import Projection
 from ..scim.versions import etag
 from .bindings import Dump, Reader, StoredBinding
+from .groups import GroupsBinding
 from .membership import MembersBinding
 from .relations import ValuesBinding
 from .resources import ResourceMapping
-from .slots import format_datetime
+from .slots import InstantText
 
 __all__ = ["Found", "Plan", "Unlinked", "Viewpoint", "execute", "fetch_one", "plan_for"]
 
@@ -64,8 +64,8 @@ class Found:
     host_key: Any
     id: str
     version: int
-    created: datetime
-    last_modified: datetime
+    created: str
+    last_modified: str
     stored: dict[str, Any]
     flat: dict[str, Any]
 
@@ -79,7 +79,7 @@ class Plan:
     readers: tuple[tuple[str, Reader], ...]
     members: MembersBinding | None
     member_names: bool
-    values: tuple[ValuesBinding, ...]
+    values: tuple[ValuesBinding | GroupsBinding, ...]
     stored: frozenset[str]
     meta: bool
     default_active: bool
@@ -106,14 +106,14 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
         mapping.key,
         links.id,
         links.version,
-        links.created,
-        links.last_modified,
+        sa.type_coerce(links.created, InstantText()),
+        sa.type_coerce(links.last_modified, InstantText()),
         links.stored,
     ]
     readers: list[tuple[str, Reader]] = []
     stored: set[str] = set()
     members: MembersBinding | None = None
-    values: list[ValuesBinding] = []
+    values: list[ValuesBinding | GroupsBinding] = []
     for key in keys:
         binding = mapping.bindings[key]
         if key in ("id", "meta"):
@@ -124,7 +124,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
         stored.add(key)
         if isinstance(binding, StoredBinding):
             continue
-        if isinstance(binding, ValuesBinding):
+        if isinstance(binding, ValuesBinding | GroupsBinding):
             values.append(binding)
             continue
         readers.append((key, binding.reader(len(columns))))
@@ -156,7 +156,7 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
             raise Unlinked
         mapping.make_links(view.connection, unlinked)
         return None
-    dump = Dump(view.base_url, set())
+    dump = Dump(view.base_url, set(), set())
     bindings = mapping.bindings
     found = []
     for row in rows:
@@ -177,10 +177,11 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
             )
         )
     _add_collections(plan, found, view, dump)
-    if dump.missing:
+    if dump.missing or dump.missing_groups:
         if not link:
             raise Unlinked
         mapping.users.make_links(view.connection, sorted(dump.missing))
+        mapping.groups.make_links(view.connection, sorted(dump.missing_groups))
         return None
     prefix = f"{view.base_url}{mapping.endpoint}/"
     kind = mapping.resource_type.name
@@ -197,8 +198,8 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
         if plan.meta:
             flat["meta"] = {
                 "resourceType": kind,
-                "created": format_datetime(item.created),
-                "lastModified": format_datetime(item.last_modified),
+                "created": item.created,
+                "lastModified": item.last_modified,
                 "location": prefix + item.id,
                 "version": etag(item.version),
             }
@@ -210,7 +211,7 @@ def _add_collections(plan: Plan, found: Sequence[Found], view: Viewpoint, dump: 
         return
     keys = [item.host_key for item in found]
     for binding in plan.values:
-        elements = binding.fetch(view.connection, keys)
+        elements = binding.fetch(view.connection, keys, dump, view.parameters)
         for item in found:
             if item.host_key in elements:
                 item.flat[binding.key] = elements[item.host_key]

@@ -201,7 +201,13 @@ class ValuesBinding(Binding, Collection):
         """The elements are fetched for all rows at once, by :meth:`fetch`."""
         return lambda row, dump: None
 
-    def fetch(self, connection: sa.Connection, keys: Sequence[Any]) -> dict[Any, Any]:
+    def fetch(
+        self,
+        connection: sa.Connection,
+        keys: Sequence[Any],
+        dump: Dump,
+        parameters: Mapping[str, Any],
+    ) -> dict[Any, Any]:
         """Return the elements of each of the rows, in one statement."""
         found: dict[Any, list[dict[str, Any]]] = {}
         parts = [(name, slot.from_host) for name, slot in self._slots.items()]

@@ -15,6 +15,7 @@ from ..scim import attributes as scim
 from . import checks
 from .bindings import Binding, OneValueBinding, StoredBinding
 from .errors import MappingError
+from .groups import GroupsBinding
 from .links import new_id, primary_key_of
 from .membership import MembersBinding, chunks
 from .schemas import ResourceSchema
@@ -75,6 +76,10 @@ class ResourceMapping:
             mapping.schema = mapping.schema_class()
         for mapping in (users, groups):
             mapping.bind()
+        if groups.members is not None:
+            attribute = users.resource_type.keys["groups"]
+            users.bindings["groups"] = GroupsBinding(attribute, groups.members, users, groups)
+        for mapping in (users, groups):
             checks.check(mapping)
 
     def bind(self) -> None:

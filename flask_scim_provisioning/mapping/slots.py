@@ -18,7 +18,16 @@ from ..scim import attributes as scim
 from ..scim.errors import InvalidValue
 from .errors import MappingError
 
-__all__ = ["Convert", "Slot", "Write", "column_slot", "host_column", "json_value", "parse_datetime"]
+__all__ = [
+    "Convert",
+    "InstantText",
+    "Slot",
+    "Write",
+    "column_slot",
+    "host_column",
+    "json_value",
+    "parse_datetime",
+]
 
 Convert: TypeAlias = Callable[[Any], Any]
 Write: TypeAlias = Callable[[Any, Any], None]
@@ -265,6 +274,28 @@ def parse_datetime(value: str) -> datetime:
     except ValueError:
         raise ValueError("send a date and time such as 2024-05-15T09:21:23Z.") from None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+class InstantText(sa.TypeDecorator[str]):
+    """Reads a ``UtcDateTime`` as SCIM writes it.
+
+    SQLite keeps it as text that is almost that; to parse it and to write it again would be a sixth
+    of the time that a page of users takes.
+    """
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Take the text as it is on SQLite, and the driver's value elsewhere."""
+        kind = sa.String() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+        return dialect.type_descriptor(kind)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Return ``2024-05-15T09:21:23.000Z``."""
+        if isinstance(value, str):
+            return f"{value[:10]}T{value[11:23]}Z"
+        return None if value is None else format_datetime(value)
 
 
 def _datetime_parser(*, aware: bool) -> Convert:

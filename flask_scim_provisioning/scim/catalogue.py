@@ -92,11 +92,14 @@ _ADDRESSES = Attribute(
     ),
 )
 
+# Section 8.7.1 has it returned by default; here it is for those who ask. No identity provider reads
+# it, and on every page of users it would be one more look at the memberships.
 _GROUPS = Attribute(
     "groups",
     Type.COMPLEX,
     multi_valued=True,
     mutability=Mutability.READ_ONLY,
+    returned=Returned.REQUEST,
     description="The groups that the user belongs to; changed through the groups themselves.",
     sub_attributes=(
         Attribute(

@@ -23,8 +23,9 @@ ARGUED = {
     ("manager.$ref", "required"),
     # A display name of a member is the member's own (section 4.2 has no such sub-attribute).
     ("members.display", "mutability"),
-    # It costs a look at every member's row, so it is answered to those who ask.
+    # Both cost a look at other tables, so they are answered to those who ask.
     ("members.display", "returned"),
+    ("groups", "returned"),
     # scim2-models leaves these as they are by default; RFC 7643 section 2.3.6: "case exact".
     ("x509Certificates.value", "caseExact"),
     # RFC 7643 section 2.3.7: "A reference ... is case exact".
