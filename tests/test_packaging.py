@@ -24,7 +24,9 @@ def test_setup_cfg_names_every_package(config: configparser.ConfigParser) -> Non
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "flask_scim_provisioning").rglob("__init__.py")
     }
-    assert declared == found | {f"flask_scim_provisioning.{name}" for name in ("static", "templates")}
+    assert declared == found | {
+        f"flask_scim_provisioning.{name}" for name in ("static", "templates")
+    }
 
 
 @pytest.mark.parametrize("folder", ["static", "templates"])
