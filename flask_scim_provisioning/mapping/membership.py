@@ -298,7 +298,12 @@ class MembersBinding(Binding, Collection):
         return (
             sa.exists()
             .select_from(inner)
-            .where(group == self._groups.key, self._link.c.deleted.is_(None), build(slots.get))
+            .where(
+                group == self._groups.key,
+                self._link.c.deleted.is_(None),
+                *self.users.boundaries(),
+                build(slots.get),
+            )
             .correlate(self._groups.table)
         )
 
@@ -312,7 +317,12 @@ class MembersBinding(Binding, Collection):
         return (
             sa.select(user)
             .select_from(inner)
-            .where(group_column == group, self._link.c.deleted.is_(None), build(slots.get))
+            .where(
+                group_column == group,
+                self._link.c.deleted.is_(None),
+                *self.users.boundaries(),
+                build(slots.get),
+            )
         )
 
     def _slots(self) -> dict[str, Slot]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, RelationshipDirection, object_session
+from sqlalchemy.sql.util import ClauseAdapter
 
 from ..scim import attributes as scim
 from ..scim.errors import InvalidValue
@@ -61,17 +62,29 @@ class ReferenceBinding(Binding):
         self._stored = stored
         self.place = f"{source.class_.__name__}.{source.key}"
         link = target.link.__table__.alias()
+        person = target.table.alias()
+        boundaries = [ClauseAdapter(person).traverse(each) for each in target.boundaries()]
+        there: Any = link
+        if boundaries:
+            there = link.join(person, person.c[target.key.key] == link.c.host_id)
         self._linked = (
             sa.select(link.c.id)
-            .where(link.c.host_id == local, link.c.deleted.is_(None))
+            .select_from(there)
+            .where(link.c.host_id == local, link.c.deleted.is_(None), *boundaries)
             .scalar_subquery()
         )
         # A person whom SCIM has deleted has a link, and is nobody's manager for SCIM: "" says so.
-        known = (
-            sa.select(sa.case((link.c.deleted.is_(None), link.c.id), else_=""))
-            .where(link.c.host_id == local)
-            .scalar_subquery()
-        )
+        # It says the same of one beyond the boundaries, who needs no link.
+        gone: Any = link.c.deleted.is_not(None)
+        known: Any = sa.select(sa.case((gone, ""), else_=link.c.id)).where(link.c.host_id == local)
+        if boundaries:
+            seen = sa.func.coalesce(sa.and_(*boundaries), sa.false())
+            known = (
+                sa.select(sa.case((gone, ""), (seen, link.c.id), else_=""))
+                .select_from(person.outerjoin(link, person.c[target.key.key] == link.c.host_id))
+                .where(person.c[target.key.key] == local)
+            )
+        known = known.scalar_subquery()
         self.expressions = (local, known)
 
     def reader(self, start: int) -> Reader:

@@ -176,7 +176,7 @@ class _Editor:
         statement = self.binding.matching(
             lambda find: element_condition(attribute, condition, find, dialect), self.group
         )
-        self._remove(list(self.view.connection.scalars(statement)))
+        self._remove(list(self.view.connection.scalars(statement, self.view.parameters)))
 
     def replace(self, ids: Sequence[str]) -> None:
         """Make these the only members, as a difference."""
