@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask
-from flask_login import LoginManager
+from flask_login import LoginManager, UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -72,7 +72,7 @@ def main() -> None:
         SECRET_KEY="not secret", SQLALCHEMY_DATABASE_URI="sqlite://", WTF_CSRF_ENABLED=False
     )
     db.init_app(app)
-    LoginManager(app).user_loader(lambda _key: None)
+    LoginManager(app).request_loader(lambda _request: UserMixin())
     Provisioning(db, user_schema=PortalUser, group_schema=PortalGroup).init_app(
         app, admin_required=lambda: True
     )

@@ -46,9 +46,13 @@ def test_statements_and_rows_are_counted(portal: Portal) -> None:
 
 
 def test_too_many_statements_fail(portal: Portal) -> None:
-    with pytest.raises(AssertionError, match="2 statements, not 1"), portal.statements(at_most=1):
-        portal.user("nobody")
-        portal.team("none")
+    def two() -> None:
+        with portal.statements(at_most=1):
+            portal.user("nobody")
+            portal.team("none")
+
+    with pytest.raises(AssertionError, match="2 statements, not 1"):
+        two()
 
 
 @pytest.mark.portal(tenants=True, tenant="contoso", dialect="entra")
