@@ -153,11 +153,17 @@ def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
 
 def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:
     taken = searching.find_by_lookup(mapping, name, view)
-    if taken is not None and taken[0] != found.host_key:
+    if taken is None or taken[0] == found.host_key:
+        return
+    kind = mapping.resource_type.name
+    if taken[2] is not None:
         raise Uniqueness(
-            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
-            "give it another value."
+            f"{mapping.lookup_key} is still in use by a {kind} that was deleted over SCIM and that "
+            "this portal has kept; remove or rename it in the portal, or give another value."
         )
+    raise Uniqueness(
+        f"{mapping.lookup_key} is already in use by another {kind}; give it another value."
+    )
 
 
 def refuse_protected(scope: Scope, mapping: ResourceMapping, found: Found) -> None:
