@@ -16,7 +16,7 @@ from . import checks
 from .bindings import Binding, OneValueBinding, StoredBinding
 from .errors import MappingError
 from .groups import GroupsBinding
-from .links import new_id, primary_key_of
+from .links import may_be_id, new_id, primary_key_of
 from .membership import MembersBinding, chunks
 from .schemas import ResourceSchema
 from .slots import Slot, host_column
@@ -104,6 +104,15 @@ class ResourceMapping:
         )
 
     @functools.cached_property
+    def required_keys(self) -> tuple[str, ...]:
+        """The attributes that a new row of the host can't be without."""
+        return tuple(
+            key
+            for key, binding in self.bindings.items()
+            if binding.expressions and not binding.clearable()
+        )
+
+    @functools.cached_property
     def published(self) -> scim.ResourceType:
         """The resource type as ``/Schemas`` tells it: what this portal really takes.
 
@@ -176,8 +185,8 @@ class ResourceMapping:
         """Return the host's keys of those SCIM ids that exist here, by lower-case id."""
         statement = self.kept("host_keys", self._host_keys_statement)
         found: dict[str, Any] = {}
-        for part in chunks(ids):
-            parameters = {"ids": [item.lower() for item in part], "tenant": tenant}
+        for part in chunks([item.lower() for item in ids if may_be_id(item)]):
+            parameters = {"ids": list(part), "tenant": tenant}
             found.update((row[0], row[1]) for row in connection.execute(statement, parameters))
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -45,13 +45,13 @@ def _write(
     remainders: dict[str, Any] = {}
     with unit.session.no_autoflush:
         for key, value in values.items():
-            if key in _APART and isinstance_apart(mapping, key):
+            if key in _APART and is_apart(mapping, key):
                 continue
             remainders[key] = mapping.bindings[key].write(entity, value, unit)
     return remainders
 
 
-def isinstance_apart(mapping: ResourceMapping, key: str) -> bool:
+def is_apart(mapping: ResourceMapping, key: str) -> bool:
     """Say whether an attribute is kept apart, and not in a column that the team maps."""
     return key == "members" or mapping.bindings[key].place == "scim_external_id"
 
@@ -126,27 +126,18 @@ def insert_resource(
     if mapping.tenant_name is not None:
         setattr(entity, mapping.tenant_name, view.tenant)
     unit = Unit(session, view.connection, view.tenant, mapping)
+    wanted = dict.fromkeys(mapping.required_keys) | dict(values)
+    active = mapping.bindings["active"].slot(None) if "active" in mapping.bindings else None
+    if active is not None and wanted.get("active") is None and not active.defaulted:
+        wanted["active"] = True
     with session.no_autoflush:
         session.add(entity)
-        complete = {key: values.get(key) for key in _host_keys(mapping) if key in values}
-        for key in _host_keys(mapping):
-            if key not in complete and not mapping.bindings[key].clearable():
-                complete[key] = None
-        remainders = _write(mapping, unit, entity, {**complete, **_others(mapping, values)})
+        remainders = _write(mapping, unit, entity, wanted)
     _flush(mapping, session)
     host_key = getattr(entity, mapping.key_name)
     resource_id = _insert_link(mapping, view, host_key, remainders)
     write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
     return host_key, resource_id
-
-
-def _host_keys(mapping: ResourceMapping) -> Sequence[str]:
-    return [key for key, binding in mapping.bindings.items() if binding.expressions]
-
-
-def _others(mapping: ResourceMapping, values: Mapping[str, Any]) -> dict[str, Any]:
-    keys = set(_host_keys(mapping))
-    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _insert_link(
@@ -202,7 +193,7 @@ def write_external_id(
     :param fresh: the resource is new, so there is none to replace.
     :raises InvalidValue: when it is longer than 255 characters.
     """
-    if not isinstance_apart(mapping, "externalId"):
+    if not is_apart(mapping, "externalId"):
         return
     if value is not None and len(value) > 255:
         raise InvalidValue("externalId has at most 255 characters here; map a shorter value.")
@@ -230,6 +221,16 @@ def write_external_id(
         )
 
 
+def _forget_external_ids(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
+    """Forget what every integration calls a resource that is gone."""
+    table = mapping.models.external_id.__table__
+    view.connection.execute(
+        sa.delete(table).where(
+            table.c.resource_type == mapping.resource_type.name, table.c.link_id == resource_id
+        )
+    )
+
+
 def save_changes(
     mapping: ResourceMapping,
     session: Session,
@@ -244,7 +245,7 @@ def save_changes(
     :raises InvalidValue: when the host can't keep a value.
     """
     remainders: dict[str, Any] = {}
-    inner = {k: v for k, v in values.items() if not (k in _APART and isinstance_apart(mapping, k))}
+    inner = {k: v for k, v in values.items() if not (k in _APART and is_apart(mapping, k))}
     if any(mapping.bindings[key].expressions or _related(mapping, key) for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view.connection, view.tenant, mapping)
@@ -252,7 +253,7 @@ def save_changes(
         _flush(mapping, session)
     else:
         remainders = dict(inner)
-    if "externalId" in values and isinstance_apart(mapping, "externalId"):
+    if "externalId" in values and is_apart(mapping, "externalId"):
         write_external_id(mapping, view, found.id, values["externalId"])
     stored = {**found.stored, **remainders}
     stored = {key: part for key, part in stored.items() if part is not None}
@@ -309,7 +310,7 @@ def delete_resource(
     elif memberships is not None:
         memberships.store.leave_all(view.connection, found.host_key)
     if mapping.deletes_rows:
-        write_external_id(mapping, view, found.id, None)
+        _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
         session.delete(entity)
@@ -319,7 +320,7 @@ def delete_resource(
     if "active" in mapping.bindings and mapping.bindings["active"].expressions:
         _write(mapping, unit, entity, {"active": False})
         _flush(mapping, session)
-    write_external_id(mapping, view, found.id, None)
+    _forget_external_ids(mapping, view, found.id)
     links = mapping.links
     view.connection.execute(
         sa.update(links).where(links.c.id == found.id).values(deleted=moment(), stored=None)
