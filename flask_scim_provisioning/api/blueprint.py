@@ -30,9 +30,9 @@ _BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
 
 
 class _Rest(BaseConverter):
-    """Whatever is left of a path, slashes included."""
+    """Whatever is left of a path, slashes and line ends included."""
 
-    regex = ".*?"
+    regex = r"[\s\S]*?"
     part_isolating = False
 
 

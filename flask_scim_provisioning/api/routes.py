@@ -119,7 +119,7 @@ def find(path: str) -> Endpoint | None:
     """
     segments = tuple(segment for segment in path.split("/") if segment)
     route = _BY_PATH.get(segments)
-    if route is not None:
+    if route is not None and "*" not in segments:
         return Endpoint(route)
     route = _BY_PATH.get((*segments[:-1], "*")) if segments else None
     return None if route is None else Endpoint(route, segments[-1])

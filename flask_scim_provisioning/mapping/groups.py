@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ..scim import attributes as scim
 from .bindings import Binding, Build, Collection, Dump, Reader, constant_slot
+from .links import given_id
 from .membership import MembersBinding
 from .slots import Slot
 
@@ -88,7 +89,7 @@ class GroupsBinding(Binding, Collection):
         for sub in self.attribute.sub_attributes:
             if sub.name == "value":
                 slots["value"] = Slot(
-                    sub, self._link.c.id, None, str.lower, None, False, False, self.place
+                    sub, self._link.c.id, None, given_id, None, False, False, self.place
                 )
             elif sub.name == "display":
                 shown = self._display

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ..models import UtcDateTime, scim_id, utcnow
 from .errors import MappingError
 
-__all__ = ["Link", "declare_link", "new_id", "primary_key_of"]
+__all__ = ["Link", "declare_link", "given_id", "may_be_id", "new_id", "primary_key_of"]
 
 StoredJson = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
@@ -26,6 +26,21 @@ _WHOLE: Any = ("mysql", "mariadb")
 def new_id() -> str:
     """Return a new SCIM id, 36 characters."""
     return str(uuid.uuid4())
+
+
+def may_be_id(text: str) -> bool:
+    """Say whether a text can be compared with ids; no database takes NUL or half a surrogate."""
+    return text.isascii() and text.isprintable()
+
+
+def given_id(text: str) -> str:
+    """Return an id as it is kept; GUIDs may differ in case.
+
+    :raises ValueError: when it is none.
+    """
+    if not may_be_id(text):
+        raise ValueError("this is no id of the service.")
+    return text.lower()
 
 
 class Link:

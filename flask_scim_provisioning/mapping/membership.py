@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, RelationshipDirection
 from ..scim import attributes as scim
 from .bindings import Binding, Build, Collection, Dump, Reader, Unit, constant_slot
 from .errors import MappingError
+from .links import given_id, may_be_id
 from .relations import relationship_of
 from .slots import Slot
 
@@ -277,7 +278,7 @@ class MembersBinding(Binding, Collection):
         One statement for each 5,000 ids; ids that name nobody are not in the answer.
         """
         found: dict[str, tuple[Any, bool]] = {}
-        for part in chunks(ids):
+        for part in chunks([each for each in ids if may_be_id(each)]):
             parameters = {"ids": list(part), "group_key": group, "tenant": tenant}
             for member, key, present in connection.execute(self._named, parameters):
                 found[member] = (key, present is not None)
@@ -332,7 +333,7 @@ class MembersBinding(Binding, Collection):
                 case "value":
                     identifier = self._link.c.id
                     slots["value"] = Slot(
-                        sub, identifier, None, str.lower, None, False, False, self.place
+                        sub, identifier, None, given_id, None, False, False, self.place
                     )
                 case "display":
                     shown = self._display

@@ -18,6 +18,7 @@ from ..scim.projection import Projection
 from ..scim.versions import etag
 from .bindings import Dump, Reader, StoredBinding
 from .groups import GroupsBinding
+from .links import may_be_id
 from .membership import MembersBinding
 from .relations import ValuesBinding
 from .resources import ResourceMapping
@@ -259,8 +260,8 @@ def fetch_one(
     :param link: make the links that are missing among those it refers to.
     :raises Unlinked: when one is missing and ``link`` is false.
     """
-    if not (resource_id.isascii() and resource_id.isprintable()):
-        return None  # no database can compare what isn't text of the id's alphabet
+    if not may_be_id(resource_id):
+        return None
     plan = plan_for(mapping, projection)
     name = "one for update" if lock else "one"
     statement = plan.statements.get(name)

@@ -13,6 +13,7 @@ from ..scim import attributes as scim
 from ..scim.errors import InvalidValue
 from .bindings import Binding, Build, Collection, Dump, Reader, Unit
 from .errors import MappingError
+from .links import given_id
 from .slots import Slot, column_slot
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class ReferenceBinding(Binding):
         if sub not in (None, "value"):
             return None
         leaf = self.attribute.sub("value") or self.attribute
-        return Slot(leaf, self._linked, None, str.lower, None, False, False, self.place)
+        return Slot(leaf, self._linked, None, given_id, None, False, False, self.place)
 
 
 def lookup_slot(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ..models import Models
 from ..scim import attributes as scim
 from .bindings import Binding, Build, Collection, Reader, Unit, constant_slot
+from .links import given_id
 from .slots import Slot, format_datetime, parse_datetime
 
 __all__ = ["ExternalIdBinding", "IdBinding", "MetaBinding"]
@@ -22,7 +23,7 @@ class IdBinding(Binding):
     def __init__(self, link: sa.Table) -> None:
         super().__init__("id", scim.ID)
         # GUIDs may differ in case (Entra's sample compares them without); ours are lower-case.
-        self._slot = Slot(scim.ID, link.c.id, None, str.lower, None, False, False, self.place)
+        self._slot = Slot(scim.ID, link.c.id, None, given_id, None, False, False, self.place)
 
     def slot(self, sub: str | None) -> Slot | None:
         """Return the id's column."""
