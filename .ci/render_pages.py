@@ -37,6 +37,12 @@ class Team(db.Model):
     members: Mapped[list[User]] = relationship(secondary=member)
 
 
+class Administrator(UserMixin):
+    """Who looks at the pages."""
+
+    id = "administrator"
+
+
 class PortalUser(UserSchema):
     """A name and a state."""
 
@@ -72,7 +78,7 @@ def main() -> None:
         SECRET_KEY="not secret", SQLALCHEMY_DATABASE_URI="sqlite://", WTF_CSRF_ENABLED=False
     )
     db.init_app(app)
-    LoginManager(app).request_loader(lambda _request: UserMixin())
+    LoginManager(app).request_loader(lambda _request: Administrator())
     Provisioning(db, user_schema=PortalUser, group_schema=PortalGroup).init_app(
         app, admin_required=lambda: True
     )
