@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..models import utcnow
-from ..scim.errors import InvalidValue, Uniqueness
+from ..scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from .bindings import Unit
 from .links import new_id
 from .reading import Found, Viewpoint
@@ -106,11 +106,13 @@ def _attributes_in(mapping: ResourceMapping, message: str) -> Iterable[str]:
 def existing_entity(mapping: ResourceMapping, session: Session, key: Any) -> Any:
     """Return the host's object with a key.
 
-    :raises LookupError: when the row is gone.
+    :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
     entity = session.get(mapping.model, key)
     if entity is None:
-        raise LookupError(key)
+        raise TemporarilyUnavailable(
+            "The portal is deleting this resource; send the request again."
+        )
     return entity
 
 
@@ -168,14 +170,26 @@ def revive_resource(
     host_key: Any,
     values: Mapping[str, Any],
 ) -> str:
-    """Take over a host row that has no link, or one that SCIM had deleted; return its new id."""
+    """Take over a host row that has no link, or one that SCIM had deleted; return its new id.
+
+    :raises Uniqueness: when somebody else takes it over at the same time.
+    """
     entity = existing_entity(mapping, session, host_key)
     unit = Unit(session, view.connection, view.tenant, mapping)
     remainders = _write(mapping, unit, entity, values)
     _flush(mapping, session)
     links = mapping.links
-    view.connection.execute(sa.delete(links).where(links.c.host_id == host_key))
-    resource_id = _insert_link(mapping, view, host_key, remainders)
+    # Only a link that SCIM has deleted: one that appeared meanwhile belongs to who made it.
+    view.connection.execute(
+        sa.delete(links).where(links.c.host_id == host_key, links.c.deleted.is_not(None))
+    )
+    try:
+        resource_id = _insert_link(mapping, view, host_key, remainders)
+    except IntegrityError:
+        raise Uniqueness(
+            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
+            "match the existing one instead of creating a new one."
+        ) from None
     write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
     return resource_id
 
