@@ -24,7 +24,16 @@ from .relations import ValuesBinding
 from .resources import ResourceMapping
 from .slots import InstantText
 
-__all__ = ["Found", "Plan", "Unlinked", "Viewpoint", "execute", "fetch_one", "plan_for"]
+__all__ = [
+    "Found",
+    "Plan",
+    "Unlinked",
+    "Unsettled",
+    "Viewpoint",
+    "execute",
+    "fetch_one",
+    "plan_for",
+]
 
 _KEY, _ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(6)
 _MOST_PLANS = 256
@@ -224,6 +233,10 @@ def _add_collections(plan: Plan, found: Sequence[Found], view: Viewpoint, dump: 
             item.flat["members"] = members.get(item.host_key, [])
 
 
+class Unsettled(TemporarilyUnavailable):
+    """Others make the same links, and this transaction can't see theirs; the next one does."""
+
+
 class Unlinked(Exception):
     """A row that is to be answered has no link yet, and this transaction only reads."""
 
@@ -240,9 +253,7 @@ def execute(
         found = _read(plan, rows, view, link=link)
         if found is not None:
             return found
-    raise TemporarilyUnavailable(
-        "The portal's people are changing while they are read; send the request again."
-    )
+    raise Unsettled("The portal's people are changing while they are read; send the request again.")
 
 
 def fetch_one(

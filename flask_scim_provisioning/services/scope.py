@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..dialects import Dialect
+from ..mapping.reading import Unsettled
 from ..models import Models
 from ..scim.errors import TemporarilyUnavailable
 
@@ -86,8 +87,8 @@ def run_transaction(session: Session, work: Callable[[], T]) -> T:
         try:
             with unit_of_work(session):
                 result = work()
-        except DBAPIError as error:
-            if not is_transient(error):
+        except (DBAPIError, Unsettled) as error:
+            if isinstance(error, DBAPIError) and not is_transient(error):
                 raise
             if attempt == _ATTEMPTS:
                 raise TemporarilyUnavailable(
