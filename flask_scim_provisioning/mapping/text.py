@@ -43,9 +43,14 @@ def spellings(value: str) -> list[str]:
     return ["".join(parts) for parts in itertools.product(*map(sorted, letters))]
 
 
-def _is_binary(expression: Any) -> bool:
+def _compares_like_scim(expression: Any) -> bool:
+    """Say whether a MariaDB comparison can only find too much, so that an index may narrow it.
+
+    Columns ignore case by their collation unless it says otherwise; JSON functions and
+    expressions compare exactly, and would find too little.
+    """
     collation = getattr(expression.type, "collation", None) or ""
-    return collation.endswith(("_bin", "_cs"))
+    return isinstance(expression, sa.Column) and not collation.endswith(("_bin", "_cs"))
 
 
 def _text(value: str, name: str | None = None) -> sa.BindParameter[str]:
@@ -64,7 +69,7 @@ def equals(
         if case_exact:
             return sa.and_(expression == given, _bytes(expression) == _bytes(given))
         exact = _bytes(sa.func.lower(expression)) == _bytes(sa.func.lower(given))
-        return exact if _is_binary(expression) else sa.and_(expression == given, exact)
+        return sa.and_(expression == given, exact) if _compares_like_scim(expression) else exact
     if case_exact:
         same: sa.ColumnElement[bool] = expression == given
         return same
