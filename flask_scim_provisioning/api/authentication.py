@@ -8,7 +8,7 @@ import uuid
 
 from flask import request
 
-from ..dialects import DIALECTS, Dialect, Generic
+from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..services import tokens
 from ..services.scope import Scope
 from ..state import ProvisioningState
@@ -58,6 +58,8 @@ def _dialect(name: str) -> Dialect:
         # A newer release stored it; RFC 7644 as it is written is still understood.
         logger.warning("No dialect is called %r; the generic one is used.", name)
         return DIALECTS[Generic.name]
+    if dialect.name == Generic.name:
+        return recognised_by_headers(request.headers.get) or dialect
     return dialect
 
 

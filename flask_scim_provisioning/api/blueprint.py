@@ -16,6 +16,7 @@ from flask.blueprints import BlueprintSetupState
 from flask_wtf import CSRFProtect
 from werkzeug.routing import BaseConverter
 
+from ..dialects import Generic, recognised_by_body
 from ..scim.errors import EndpointNotFound, MethodNotAllowed
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
@@ -108,7 +109,10 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     g.scim_action = call.action
     if call.reads_body:
         body = reading.json_body(state.settings["SCIM_MAX_BODY_BYTES"])
-        scope = g.scim_scope = replace(scope, request_body=body)
+        dialect = scope.dialect
+        if dialect.name == Generic.name:
+            dialect = recognised_by_body(body) or dialect
+        scope = g.scim_scope = replace(scope, request_body=body, dialect=dialect)
     arguments: list[Any] = [state, scope]
     if endpoint.route.resources is not None:
         arguments.append(state.mappings[endpoint.route.resources])

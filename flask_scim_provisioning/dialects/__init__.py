@@ -11,8 +11,18 @@ from .base import Dialect
 from .entra import Entra
 from .generic import Generic
 from .okta import Okta
+from .recognition import recognised_by_body, recognised_by_headers
 
-__all__ = ["DIALECTS", "Dialect", "Entra", "Generic", "Okta", "dialect_named"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "Entra",
+    "Generic",
+    "Okta",
+    "dialect_named",
+    "recognised_by_body",
+    "recognised_by_headers",
+]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {dialect.name: dialect for dialect in (Generic(), Entra(), Okta())}

@@ -112,6 +112,8 @@ class OperationRewriter:
         if place is None:
             return operation
         operation = replace(operation, path=place.path)
+        if operation.op == "remove" and place.path.filter is not None:
+            return removal_of_empty_element(replace(operation, value=None), place)
         if operation.op == "remove":
             return removal_by_value(operation, place, number, self._values, notes)
         value = self._value(place, operation.value, notes)
