@@ -20,7 +20,7 @@ from flask_scim_provisioning.services.integrations import create_integration
 
 from .client import Cost, ScimClient, counted
 
-__all__ = ["Host", "Portal", "build_portal", "host"]
+__all__ = ["Host", "Portal", "build_portal", "host", "write_ahead"]
 
 
 @dataclass(frozen=True)
@@ -257,12 +257,12 @@ def build_portal(
     )
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
-            _write_ahead(models.db.engine)
+            write_ahead(models.db.engine)
         models.db.create_all()
     return Portal(app, models, tenant=tenant, dialect=dialect)
 
 
-def _write_ahead(engine: sa.Engine) -> None:
+def write_ahead(engine: sa.Engine) -> None:
     """Let readers and a writer work side by side on SQLite, and wait for no disk."""
 
     @sa.event.listens_for(engine, "connect")

@@ -103,6 +103,10 @@ class Binding:
         """Say whether a replace that doesn't name the attribute may clear it."""
         return True
 
+    def writable(self) -> bool:
+        """Say whether what a client writes is kept; a constant stays what it is."""
+        return True
+
 
 class Collection:
     """A multi-valued attribute whose elements can be searched."""
@@ -158,6 +162,14 @@ class ScalarBinding(Binding):
     def slot(self, sub: str | None) -> Slot | None:
         """Return the one slot."""
         return self._slot if sub is None else None
+
+    def normalise(self, value: Any) -> Any:
+        """What can't be written never differs."""
+        return value if self.writable() else None
+
+    def writable(self) -> bool:
+        """Whether the slot can be set."""
+        return self._slot.write is not None
 
     def clearable(self) -> bool:
         """A column that can't be empty is left alone, and so is ``active``."""
@@ -237,6 +249,11 @@ class ComplexBinding(Binding):
     def merge(self, value: Any, remainder: Any) -> Any:
         """Join the sub-attributes."""
         return {**remainder, **(value or {})}
+
+    def normalise(self, value: Any) -> Any:
+        """A sub-attribute that can't be written never differs."""
+        fixed = {name for name, slot in self._slots.items() if slot.write is None}
+        return {k: v for k, v in (value or {}).items() if k not in fixed} if fixed else value
 
     def slot(self, sub: str | None) -> Slot | None:
         """Return the slot of a sub-attribute, in the host or in the link row."""

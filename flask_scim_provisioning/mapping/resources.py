@@ -132,7 +132,9 @@ class ResourceMapping:
                 continue
             if not prefix and attribute.name == self.lookup_key:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
-            if attribute.name == "active" or not binding.clearable():
+            if not binding.writable():
+                attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
+            elif attribute.name == "active" or not binding.clearable():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
