@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -79,12 +80,18 @@ class Binding:
         self.attribute = attribute
 
     def reader(self, start: int) -> Reader:
-        """Return the function that reads the value from a row, beginning at column ``start``."""
-        raise NotImplementedError
+        """Return the function that reads the value from a row, beginning at column ``start``.
+
+        Nothing is read from the row unless a binding says otherwise.
+        """
+        return lambda row, dump: None
 
     def write(self, entity: Any, value: Any, unit: Unit) -> Any:
-        """Write a value (None clears it) and return the remainder, or None."""
-        raise NotImplementedError
+        """Write a value (None clears it) and return the remainder, or None.
+
+        Nothing is written to the host's object unless a binding says otherwise.
+        """
+        return None
 
     def merge(self, value: Any, remainder: Any) -> Any:
         """Join what the host keeps with the remainder in the link row."""
@@ -108,12 +115,12 @@ class Binding:
         return True
 
 
-class Collection:
+class Collection(ABC):
     """A multi-valued attribute whose elements can be searched."""
 
+    @abstractmethod
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Return SQL that says whether one element meets the condition."""
-        raise NotImplementedError
 
 
 def constant_slot(attribute: scim.Attribute, value: Any) -> Slot:
@@ -184,10 +191,6 @@ class StoredBinding(Binding):
     def __init__(self, key: str, attribute: scim.Attribute, stored: Any) -> None:
         super().__init__(key, attribute)
         self._stored = stored
-
-    def reader(self, start: int) -> Reader:
-        """Nothing is read from the host."""
-        return lambda row, dump: None
 
     def write(self, entity: Any, value: Any, unit: Unit) -> Any:
         """All of it remains."""

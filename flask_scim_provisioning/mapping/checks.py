@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -96,7 +99,7 @@ def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Findin
             .where(condition, mapping.links.c.deleted.is_(None))
         )
         what = f"{mapping.resource_type.name} by {label}"
-        if _uses_index(mapping, connection, statement):
+        if _uses_index(mapping, connection, statement, _column(mapping, path)):
             findings.append(Finding("ok", f"{what}: found by an index."))
         else:
             findings.append(
@@ -109,7 +112,12 @@ def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Findin
     return findings
 
 
-def _uses_index(mapping: ResourceMapping, connection: sa.Connection, statement: Any) -> bool:
+def _uses_index(
+    mapping: ResourceMapping,
+    connection: sa.Connection,
+    statement: Any,
+    column: sa.Column[Any] | None,
+) -> bool:
     """Ask the database how it would find the rows; nothing is read."""
     compiled = statement.params(integration=uuid.UUID(int=0), tenant=None).compile(
         dialect=connection.dialect, compile_kwargs={"literal_binds": True}
@@ -122,25 +130,62 @@ def _uses_index(mapping: ResourceMapping, connection: sa.Connection, statement: 
         case "postgresql":
             with connection.begin_nested() as savepoint:
                 connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-                steps = connection.exec_driver_sql(f"EXPLAIN {compiled}").all()
+                explained: Any = connection.exec_driver_sql(
+                    f"EXPLAIN (FORMAT JSON) {compiled}"
+                ).scalar()
                 savepoint.rollback()
-            return not any(f"Seq Scan on {table}" in str(row[0]) for row in steps)
+            (plan,) = json.loads(explained) if isinstance(explained, str) else explained
+            # A small table is walked along its key although there is a better index.
+            return _is_indexed(connection, table, column) or not any(
+                _reads_all(node, table) for node in _nodes(plan["Plan"])
+            )
         case _:
-            plan = connection.exec_driver_sql(f"EXPLAIN {compiled}").mappings().all()
+            plans = connection.exec_driver_sql(f"EXPLAIN {compiled}").mappings().all()
             # A small table is read whole although it has an index: what counts is that it has one.
             return not any(
                 row.get("table") == table
                 and row.get("type") in ("ALL", "index")
                 and row.get("possible_keys") is None
-                for row in plan
+                for row in plans
             )
 
 
-def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connection) -> str | None:
-    binding = mapping.bindings[path.split(".")[0]]
-    slot: Slot | None = binding.slot("value" if "." in path else None)
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk through a plan of PostgreSQL's."""
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _reads_all(node: dict[str, Any], table: str) -> bool:
+    """Say whether a step reads a table from end to end, be it along an index."""
+    narrowed = "Index Cond" in node or "Recheck Cond" in node
+    return node.get("Relation Name") == table and not narrowed
+
+
+def _is_indexed(connection: sa.Connection, table: str, column: sa.Column[Any] | None) -> bool:
+    """Look into PostgreSQL's catalogue for an index of a column without regard to case.
+
+    What has no column here is kept by the extension, with an index.
+    """
+    if column is None:
+        return True
+    definitions = connection.scalars(
+        sa.text("SELECT indexdef FROM pg_indexes WHERE tablename = :table"), {"table": table}
+    )
+    wanted = re.compile(rf'lower\(+"?{re.escape(column.name)}"?\)')
+    return any(wanted.search(definition) for definition in definitions)
+
+
+def _column(mapping: ResourceMapping, path: str) -> sa.Column[Any] | None:
+    slot: Slot | None = mapping.bindings[path.split(".")[0]].slot("value" if "." in path else None)
     column = getattr(slot, "expression", None)
-    if not isinstance(column, sa.Column):
+    return column if isinstance(column, sa.Column) else None
+
+
+def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connection) -> str | None:
+    column = _column(mapping, path)
+    if column is None:
         return None
     preparer = connection.dialect.identifier_preparer
     table, name = preparer.format_table(column.table), preparer.format_column(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -56,7 +57,7 @@ def camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
-class Place(marshmallow_fields.Field[Any]):
+class Place(marshmallow_fields.Field[Any], ABC):
     """What every field has in common: it checks values by the attribute's characteristics.
 
     Marshmallow's own arguments work too, ``validate=`` above all.
@@ -71,20 +72,20 @@ class Place(marshmallow_fields.Field[Any]):
         except InvalidValue as error:
             raise marshmallow.ValidationError(error.detail) from None
 
+    @abstractmethod
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
         """Return the binding of this field in one mapping.
 
         :raises MappingError: when the declaration can't work.
         """
-        raise NotImplementedError
 
 
 class ScalarPlace(Place):
     """A field of one scalar, alone or inside ``Complex``, ``OneValue`` or ``Values``."""
 
+    @abstractmethod
     def slot(self, attribute: attributes.Attribute) -> Slot:
         """Return the slot for an attribute or sub-attribute."""
-        raise NotImplementedError
 
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
         """Bind the scalar to a single-valued attribute."""

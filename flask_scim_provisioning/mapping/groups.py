@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..scim import attributes as scim
-from .bindings import Binding, Build, Collection, Dump, Reader, constant_slot
+from .bindings import Binding, Build, Collection, Dump, constant_slot
 from .links import given_id
 from .membership import MembersBinding
 from .slots import Slot
@@ -48,10 +48,6 @@ class GroupsBinding(Binding, Collection):
             )
             .order_by(self._user, self._group)
         )
-
-    def reader(self, start: int) -> Reader:
-        """The groups are fetched for all users at once, by :meth:`fetch`."""
-        return lambda row, dump: None
 
     def fetch(
         self,

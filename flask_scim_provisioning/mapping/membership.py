@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, RelationshipDirection
 
 from ..scim import attributes as scim
-from .bindings import Binding, Build, Collection, Dump, Reader, Unit, constant_slot
+from .bindings import Binding, Build, Collection, Dump, constant_slot
 from .errors import MappingError
 from .links import given_id, may_be_id
 from .relations import relationship_of
@@ -45,7 +46,7 @@ def insert_ignoring(connection: sa.Connection, table: sa.Table, source: Any) -> 
             return sa.insert(table).from_select(names, select)
 
 
-class MembershipStore:
+class MembershipStore(ABC):
     """Where the members of groups are kept; a team may write its own.
 
     Keys are the primary keys of the host's rows. No method reads members that it isn't told.
@@ -53,29 +54,29 @@ class MembershipStore:
 
     place = "a membership store"
 
+    @abstractmethod
     def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
         """Make the users members; who is one already stays one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
         """End the membership of the users; who isn't a member stays none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
         """Return the members who aren't among the users."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clear(self, connection: sa.Connection, group: Any) -> None:
         """End every membership of one group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave_all(self, connection: sa.Connection, user: Any) -> None:
         """End every membership of one user."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self) -> tuple[sa.FromClause, sa.ColumnElement[Any], sa.ColumnElement[Any]]:
         """Return the table of members, its group key and its user key, for reading in SQL."""
-        raise NotImplementedError
 
 
 class TableMembership(MembershipStore):
@@ -229,10 +230,6 @@ class MembersBinding(Binding, Collection):
             )
         )
 
-    def reader(self, start: int) -> Reader:
-        """The members are fetched for all groups at once, by :meth:`fetch`."""
-        return lambda row, dump: None
-
     def fetch(
         self,
         connection: sa.Connection,
@@ -283,10 +280,6 @@ class MembersBinding(Binding, Collection):
             for member, key, present in connection.execute(self._named, parameters):
                 found[member] = (key, present is not None)
         return found
-
-    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
-        """Members are never written as a whole value; see ``mapping.members``."""
-        raise NotImplementedError
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search among the members of a group."""

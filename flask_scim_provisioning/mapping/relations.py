@@ -211,10 +211,6 @@ class ValuesBinding(Binding, Collection):
             .order_by(*order)
         )
 
-    def reader(self, start: int) -> Reader:
-        """The elements are fetched for all rows at once, by :meth:`fetch`."""
-        return lambda row, dump: None
-
     def fetch(
         self,
         connection: sa.Connection,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from ..models import Models
 from ..scim import attributes as scim
-from .bindings import Binding, Build, Collection, Reader, Unit, constant_slot
+from .bindings import Binding, Build, Collection, Reader, constant_slot
 from .links import given_id
 from .slots import Slot, format_datetime, parse_datetime
 
@@ -92,10 +90,6 @@ class ExternalIdBinding(Binding, Collection):
     def reader(self, start: int) -> Reader:
         """Read the one value."""
         return lambda row, dump: row[start]
-
-    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
-        """Written by ``mapping.writing``, which knows the link."""
-        raise NotImplementedError
 
     def slot(self, sub: str | None) -> Slot | None:
         """Return what is sorted by."""
