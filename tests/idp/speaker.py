@@ -56,6 +56,10 @@ class Speaker:
     client: ScimClient
     provider: str
 
+    def with_no_token(self) -> Speaker:
+        """Return the same provider before anybody gave it a token."""
+        return Speaker(self.portal, self.client.with_token(None), self.provider)
+
     def send(
         self,
         method: str,
