@@ -22,7 +22,7 @@ from .links import may_be_id
 from .membership import MembersBinding
 from .relations import ValuesBinding
 from .resources import ResourceMapping
-from .slots import InstantText
+from .slots import InstantText, StoredDocument
 
 __all__ = [
     "Found",
@@ -118,7 +118,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
         links.version,
         sa.type_coerce(links.created, InstantText()),
         sa.type_coerce(links.last_modified, InstantText()),
-        links.stored,
+        sa.type_coerce(links.stored, StoredDocument()),
     ]
     readers: list[tuple[str, Reader]] = []
     stored: set[str] = set()

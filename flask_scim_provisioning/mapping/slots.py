@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..scim import attributes as scim
@@ -22,6 +24,7 @@ __all__ = [
     "Convert",
     "InstantText",
     "Slot",
+    "StoredDocument",
     "Write",
     "column_slot",
     "host_column",
@@ -296,6 +299,37 @@ class InstantText(sa.TypeDecorator[str]):
         if isinstance(value, str):
             return f"{value[:10]}T{value[11:23]}Z"
         return None if value is None else format_datetime(value)
+
+
+def _reader_of_json() -> Convert:
+    """Return orjson's reader where it is installed; a page of users has a hundred documents."""
+    try:
+        import orjson
+    except ImportError:
+        return json.loads
+    return orjson.loads
+
+
+_read_json = _reader_of_json()
+
+
+class StoredDocument(sa.TypeDecorator[dict[str, Any]]):
+    """Reads the JSON of a link row; PostgreSQL's driver has read it already."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Take the text as it is where the database keeps text."""
+        kind: sa.types.TypeEngine[Any] = JSONB() if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(kind)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dict[str, Any] | None:
+        """Return the document, or None where there is none."""
+        document: dict[str, Any] | None = value
+        if isinstance(value, str | bytes):
+            document = _read_json(value)
+        return document
 
 
 def _datetime_parser(*, aware: bool) -> Convert:
