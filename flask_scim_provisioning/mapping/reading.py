@@ -99,14 +99,13 @@ class Plan:
 def plan_for(mapping: ResourceMapping, projection: Projection | None) -> Plan:
     """Return the plan for what a client asks for."""
     plans: dict[Any, Plan] = mapping.plans
-    cache_key = projection and (projection.attributes, projection.excluded, projection.requested)
-    found = plans.get(cache_key)
+    found = plans.get(projection)
     if found is None:
         if len(plans) >= _MOST_PLANS:
             plans.clear()
         keys = [key for key in mapping.bindings if projection is None or projection.wants(key)]
         names = projection is not None and projection.wants_part("members", "display")
-        found = plans[cache_key] = _build(mapping, keys, member_names=names)
+        found = plans[projection] = _build(mapping, keys, member_names=names)
     return found
 
 
