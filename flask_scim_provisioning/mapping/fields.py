@@ -344,8 +344,7 @@ class Reference(Place):
 
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
         """Bind the relationship to the users' mapping."""
-        stored = site.link.__table__.c.stored
-        return ReferenceBinding(key, attribute, self._relationship, site.users, stored)
+        return ReferenceBinding(key, attribute, self._relationship, site.users)
 
 
 class Members(Place):

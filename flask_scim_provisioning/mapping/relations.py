@@ -49,7 +49,6 @@ class ReferenceBinding(Binding):
         attribute: scim.Attribute,
         source: InstrumentedAttribute[Any],
         target: ResourceMapping,
-        stored: Any,
     ) -> None:
         super().__init__(key, attribute)
         prop = relationship_of(source, RelationshipDirection.MANYTOONE)
@@ -60,7 +59,6 @@ class ReferenceBinding(Binding):
         self._relationship = source.key
         self._foreign_key = prop.parent.get_property_by_column(local).key
         self._required = not local.nullable
-        self._stored = stored
         self.place = f"{source.class_.__name__}.{source.key}"
         link = target.link.__table__.alias()
         person = target.table.alias()

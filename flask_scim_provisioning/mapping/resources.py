@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -263,6 +263,3 @@ def _notes(binding: Binding) -> str:
     if attribute.mutability is scim.Mutability.READ_ONLY:
         return "read-only"
     return ""
-
-
-Mappings = Mapping[str, ResourceMapping]

@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from ..models import utcnow
 from ..scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
-from .bindings import Unit
+from .bindings import StoredBinding, Unit
 from .links import new_id
+from .membership import MembersBinding
 from .reading import Found, Viewpoint
 from .resources import ResourceMapping
+from .system import ExternalIdBinding
 
 __all__ = [
     "delete_resource",
@@ -27,9 +29,6 @@ __all__ = [
     "save_changes",
     "write_external_id",
 ]
-
-_APART = ("externalId", "members")
-"""Attributes that are kept in tables of their own."""
 
 
 def moment() -> datetime:
@@ -45,15 +44,15 @@ def _write(
     remainders: dict[str, Any] = {}
     with unit.session.no_autoflush:
         for key, value in values.items():
-            if key in _APART and is_apart(mapping, key):
+            if is_apart(mapping, key):
                 continue
             remainders[key] = mapping.bindings[key].write(entity, value, unit)
     return remainders
 
 
 def is_apart(mapping: ResourceMapping, key: str) -> bool:
-    """Say whether an attribute is kept apart, and not in a column that the team maps."""
-    return key == "members" or mapping.bindings[key].place == "scim_external_id"
+    """Say whether an attribute is kept in a table of its own, and not written with the resource."""
+    return isinstance(mapping.bindings[key], ExternalIdBinding | MembersBinding)
 
 
 def _flush(mapping: ResourceMapping, session: Session) -> None:
@@ -69,7 +68,6 @@ def _flush(mapping: ResourceMapping, session: Session) -> None:
 
 
 _UNIQUE = re.compile(r"unique|duplicate", re.IGNORECASE)
-_SQLITE_COLUMN = re.compile(r"constraint failed: (?:index )?'?([\w.]+)")
 
 
 def refusal(mapping: ResourceMapping, error: IntegrityError) -> InvalidValue | Uniqueness:
@@ -258,9 +256,9 @@ def save_changes(
     :raises Uniqueness: when a value is taken.
     :raises InvalidValue: when the host can't keep a value.
     """
-    remainders: dict[str, Any] = {}
-    inner = {k: v for k, v in values.items() if not (k in _APART and is_apart(mapping, k))}
-    if any(mapping.bindings[key].expressions or _related(mapping, key) for key in inner):
+    inner = {key: value for key, value in values.items() if not is_apart(mapping, key)}
+    remainders: dict[str, Any]
+    if any(not isinstance(mapping.bindings[key], StoredBinding) for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view.connection, view.tenant, mapping)
         remainders = _write(mapping, unit, entity, inner)
@@ -272,10 +270,6 @@ def save_changes(
     stored = {**found.stored, **remainders}
     stored = {key: part for key, part in stored.items() if part is not None}
     _move_version(mapping, view, found, stored)
-
-
-def _related(mapping: ResourceMapping, key: str) -> bool:
-    return mapping.bindings[key].place != "the link row"
 
 
 def _move_version(
