@@ -193,8 +193,12 @@ def _applied_edit(change: Edit, current: list[Any]) -> Any:
             edited.append(value)
             continue
         new = _merged(target, element, value)
-        marked[index] = is_primary(new) and not is_primary(element)
+        marked[index] = is_primary(value)
         edited.append(new)
+    # Of several that shall be primary, the one that is already stays it.
+    already = [is_primary(element) and mark for element, mark in zip(current, marked, strict=True)]
+    if any(already):
+        marked = already
     if not matched:
         created = _created(change)
         if created is not None:

@@ -276,6 +276,10 @@ def is_argued(sent):
         elif subs_removed or (multi_valued and "." in name and "[" not in name):
             return True
         value = operation.get("value")
+        if "[" in name and (
+            name.endswith("].primary") or (isinstance(value, dict) and value.get("primary") is True)
+        ):
+            return True
         values = next(iter(value.values())) if not operation.get("path") and value else value
         if isinstance(values, list):
             distinct = {json.dumps(comparable(item)) for item in values}
@@ -323,7 +327,6 @@ class TestPatches:
             {"op": "add", "path": 'emails[type eq "other"].value', "value": "c@example.com"},
             {"op": "replace", "path": 'EMAILS[TYPE EQ "WORK"].VALUE', "value": "n@example.com"},
             {"op": "replace", "path": "emails.type", "value": "other"},
-            {"op": "replace", "path": "emails.primary", "value": True},
             {"op": "remove", "path": "emails.type"},
             {"op": "remove", "path": 'emails[type eq "home"].value'},
             {"op": "remove", "path": 'emails[type eq "other"]'},
@@ -399,6 +402,14 @@ class TestArguedPatches:
         ours, their = self.differ({"op": "add", "path": "roles.value", "value": "x"})
         assert ours["roles"] == [{"value": "x"}]
         assert "roles" not in their
+
+    def test_of_several_that_shall_be_primary_the_one_that_is_stays_it(self):
+        """RFC 7644 section 3.5.2 sets "primary" to false "for all other values" when one becomes
+        primary. They move the mark to the one that has just become it, and back the next time; an
+        identity provider that repeats itself shall change nothing."""
+        ours, their = self.differ({"op": "replace", "path": "emails.primary", "value": True})
+        assert [element.get("primary") for element in ours["emails"]] == [True, False]
+        assert [element.get("primary") for element in their["emails"]] == [False, True]
 
     def test_the_same_value_twice_in_one_add_is_added_once(self):
         """RFC 7644 section 3.5.2.1: "If the value already exists, no changes SHOULD be made"; the

@@ -303,6 +303,11 @@ class TestPrimary:
     def test_the_same_again_changes_nothing(self):
         assert emails(("replace", 'emails[type eq "work"].primary', True)) == BABS["emails"]
 
+    def test_of_several_the_one_that_is_stays_it(self):
+        roles = [{"value": "a"}, {"value": "b", "primary": True}]
+        changed = patched(("replace", "roles.primary", True), flat={"roles": roles})
+        assert changed["roles"] == [{"value": "a", "primary": False}, roles[1]]
+
     def test_more_than_one_is_refused(self):
         for operation in (
             ("add", "emails", [{"value": "x", "primary": True}, {"value": "y", "primary": True}]),
