@@ -18,6 +18,32 @@ class BulkLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Pagination:
+    """How lists are paged (RFC 9865 section 4); by index unless a client sends a cursor.
+
+    :ivar cursor_timeout: how many seconds a cursor may be used; None for ever.
+    """
+
+    cursor: bool
+    default_page_size: int
+    max_page_size: int
+    cursor_timeout: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the attribute ``pagination`` of the document."""
+        document: dict[str, Any] = {
+            "cursor": self.cursor,
+            "index": True,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": self.default_page_size,
+            "maxPageSize": self.max_page_size,
+        }
+        if self.cursor and self.cursor_timeout is not None:
+            document["cursorTimeout"] = self.cursor_timeout
+        return document
+
+
+@dataclass(frozen=True, slots=True)
 class AuthenticationScheme:
     """A way to authenticate (RFC 7643 section 5)."""
 
@@ -50,6 +76,7 @@ def service_provider_config(
     *,
     max_results: int,
     bulk: BulkLimits | None = None,
+    pagination: Pagination | None = None,
     authentication: tuple[AuthenticationScheme, ...] = (BEARER_TOKEN,),
     change_password: bool = False,
     documentation_uri: str | None = None,
@@ -59,11 +86,14 @@ def service_provider_config(
     :param base_url: The absolute base URL, without a slash at its end.
     :param max_results: How many resources a list has at most.
     :param bulk: The limits of bulk requests, ``None`` if there are none.
+    :param pagination: How lists are paged, ``None`` to say nothing of it.
     :param authentication: The preferred scheme first.
     """
     document: dict[str, Any] = {"schemas": [SERVICE_PROVIDER_CONFIG]}
     if documentation_uri is not None:
         document["documentationUri"] = documentation_uri
+    if pagination is not None:
+        document["pagination"] = pagination.as_json()
     return document | {
         "patch": {"supported": True},
         "bulk": {

@@ -100,6 +100,50 @@ class InvalidValue(ScimError):
     scim_type = "invalidValue"
 
 
+class InvalidCursor(ScimError):
+    """The cursor isn't one that the service gave for this search (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCursor"
+
+    def __init__(
+        self,
+        detail: str = "The cursor belongs to no page of this search; send the nextCursor of the "
+        "page before with the same parameters, or an empty cursor for the first page.",
+    ) -> None:
+        super().__init__(detail)
+
+
+class ExpiredCursor(ScimError):
+    """The client has waited too long for the next page (RFC 9865 section 2.1)."""
+
+    scim_type = "expiredCursor"
+
+    def __init__(
+        self,
+        detail: str = "The cursor has expired; begin again with an empty cursor, and ask for the "
+        "next page within the cursorTimeout of /ServiceProviderConfig.",
+    ) -> None:
+        super().__init__(detail)
+
+
+class InvalidCount(ScimError):
+    """The page size of a search by cursor is no number (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCount"
+
+    def __init__(
+        self,
+        detail: str = "With a cursor, count is a whole number; send one, or leave count out.",
+    ) -> None:
+        super().__init__(detail)
+
+
+class UnresolvedReference(ScimError):
+    """A bulkId stands for a resource that wasn't created (RFC 7644 section 3.7.1)."""
+
+    status = HTTPStatus.CONFLICT
+
+
 class InvalidVersion(ScimError):
     """The requested SCIM protocol version isn't supported (table 9)."""
 

@@ -211,7 +211,16 @@ def comparable(location: Location, op: Operator, value: Literals) -> Operand:
 
 def folded(attribute: Attribute, text: str) -> str:
     """Return a string in the form in which values of the attribute are equal or not."""
-    return text if attribute.case_exact or attribute.type not in _TEXT else text.lower()
+    return text if attribute.case_exact or attribute.type not in _TEXT else fold(text)
+
+
+def fold(text: str) -> str:
+    """Return a string in the form in which only its case is forgotten.
+
+    That is lower case, letter by letter: the small sigma at a word's end is the other sigma, so
+    that a name is found by its beginning.
+    """
+    return text.lower() if text.isascii() else text.lower().replace("\u03c2", "\u03c3")
 
 
 def _compare(attribute: Attribute, values: Iterable[Any], op: Operator, operand: Operand) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from .errors import InvalidSyntax, InvalidValue, shown
+from .errors import InvalidCount, InvalidSyntax, InvalidValue, shown
 from .urns import LIST_RESPONSE, PATCH_OP, SEARCH_REQUEST
 
 MAX_DEPTH = 32
@@ -53,7 +53,7 @@ class SearchRequest:
             sort_by=given.get("sortby", "").strip() or None,
             sort_order=_order(given.get("sortorder", "").strip() or None),
             start_index=_start(_integer_text("startIndex", given.get("startindex"))),
-            count=_count(_integer_text("count", given.get("count"))),
+            count=_page_size(_integer_text, given),
             attributes=_split(given.get("attributes", "")),
             excluded_attributes=_split(given.get("excludedattributes", "")),
             cursor=given.get("cursor"),
@@ -68,13 +68,13 @@ class SearchRequest:
 
         RFC 7644 section 3.4.3.
         """
-        given = _message(body, SEARCH_REQUEST)
+        given = read_message(body, SEARCH_REQUEST)
         return cls(
             filter=(_text("filter", given) or "").strip() or None,
             sort_by=_text("sortBy", given) or None,
             sort_order=_order(_text("sortOrder", given) or None),
             start_index=_start(_integer("startIndex", given.get("startindex"))),
-            count=_count(_integer("count", given.get("count"))),
+            count=_page_size(_integer, given),
             attributes=_texts("attributes", given),
             excluded_attributes=_texts("excludedAttributes", given),
             cursor=_text("cursor", given),
@@ -125,21 +125,27 @@ def check_depth(body: Any) -> None:
 
 
 def list_response(
-    resources: list[dict[str, Any]], total_results: int, start_index: int = 1
+    resources: list[dict[str, Any]],
+    total_results: int,
+    start_index: int | None = 1,
+    next_cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Return one page of a list (RFC 7644 section 3.4.2).
+    """Return one page of a list (RFC 7644 section 3.4.2, RFC 9865 section 2).
 
     ``Resources`` is there even when it is empty: Entra reads it in every answer.
 
     :param total_results: How many resources there are on all pages.
+    :param start_index: None for a page that was asked for by cursor.
+    :param next_cursor: Asks for the next page; None on the last one.
     """
-    return {
-        "schemas": [LIST_RESPONSE],
-        "totalResults": total_results,
-        "startIndex": start_index,
-        "itemsPerPage": len(resources),
-        "Resources": resources,
-    }
+    answer: dict[str, Any] = {"schemas": [LIST_RESPONSE], "totalResults": total_results}
+    if start_index is not None:
+        answer["startIndex"] = start_index
+    answer["itemsPerPage"] = len(resources)
+    if next_cursor is not None:
+        answer["nextCursor"] = next_cursor
+    answer["Resources"] = resources
+    return answer
 
 
 def read_patch_envelope(body: Any) -> list[dict[str, Any]]:
@@ -153,7 +159,7 @@ def read_patch_envelope(body: Any) -> list[dict[str, Any]]:
 
     RFC 7644 section 3.5.2.
     """
-    operations = _message(body, PATCH_OP).get("operations")
+    operations = read_message(body, PATCH_OP).get("operations")
     if not isinstance(operations, list):
         raise InvalidSyntax("A PATCH has a list of Operations; send one.")
     return [_operation(number, raw) for number, raw in enumerate(operations, 1)]
@@ -162,7 +168,7 @@ def read_patch_envelope(body: Any) -> list[dict[str, Any]]:
 def _operation(number: int, raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InvalidSyntax(f"operation {number}: an operation is an object; send one.")
-    given = _members(raw)
+    given = read_members(raw)
     operation: dict[str, Any] = {
         name: given[name] for name in ("op", "path", "value") if name in given
     }
@@ -176,11 +182,14 @@ def _operation(number: int, raw: Any) -> dict[str, Any]:
     return operation
 
 
-def _message(body: Any, urn: str) -> dict[str, Any]:
-    """Return the members of a message by their names in lower case."""
+def read_message(body: Any, urn: str) -> dict[str, Any]:
+    """Return the members of a message by their names in lower case.
+
+    :raises InvalidSyntax: when it isn't one, or that of another endpoint.
+    """
     if not isinstance(body, dict):
         raise InvalidSyntax("The body isn't a message; send a JSON object.")
-    given = _members(body)
+    given = read_members(body)
     schemas = given.get("schemas")
     if schemas is None:
         return given
@@ -191,7 +200,11 @@ def _message(body: Any, urn: str) -> dict[str, Any]:
     return given
 
 
-def _members(value: Mapping[str, Any]) -> dict[str, Any]:
+def read_members(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an object by their names in lower case.
+
+    :raises InvalidSyntax: when one is given twice.
+    """
     given: dict[str, Any] = {}
     for name, item in value.items():
         if name.lower() in given:
@@ -258,6 +271,15 @@ def _integer(name: str, value: Any) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise InvalidValue(f"{name} is a whole number; send one, without quotation marks.")
     return value
+
+
+def _page_size(read: Callable[[str, Any], int | None], given: Mapping[str, Any]) -> int | None:
+    try:
+        return _count(read("count", given.get("count")))
+    except InvalidValue:
+        if given.get("cursor") is None:
+            raise
+        raise InvalidCount from None
 
 
 # "A value less than 1 SHALL be interpreted as 1" (table 6)

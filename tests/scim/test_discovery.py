@@ -10,6 +10,7 @@ from scim2_models import ServiceProviderConfig
 from flask_scim_provisioning.scim import urns
 from flask_scim_provisioning.scim.discovery import (
     BulkLimits,
+    Pagination,
     resource_type_document,
     schema_document,
     service_provider_config,
@@ -63,6 +64,19 @@ def test_bulk_has_its_limits():
         "maxOperations": 1000,
         "maxPayloadSize": 1_048_576,
     }
+
+
+def test_pagination_by_cursor_and_by_index():
+    """RFC 9865 section 4."""
+    config = service_provider_config(
+        BASE, max_results=200, pagination=Pagination(True, 100, 200, cursor_timeout=3600)
+    )
+    read = ServiceProviderConfig.model_validate(config).pagination
+    assert (read.cursor, read.index, read.default_pagination_method) == (True, True, "index")
+    assert (read.default_page_size, read.max_page_size, read.cursor_timeout) == (100, 200, 3600)
+    without = Pagination(False, 100, 200, cursor_timeout=3600).as_json()
+    assert without["cursor"] is False
+    assert "cursorTimeout" not in without
 
 
 def test_a_resource_type_names_its_schemas():

@@ -18,10 +18,17 @@ TABLE_9 = {
     "sensitive": (errors.Sensitive, 403),
 }
 
+RFC_9865 = {
+    "invalidCursor": (errors.InvalidCursor, 400),
+    "expiredCursor": (errors.ExpiredCursor, 400),
+    "invalidCount": (errors.InvalidCount, 400),
+}
 
-@pytest.mark.parametrize("scim_type", TABLE_9)
+
+@pytest.mark.parametrize("scim_type", TABLE_9 | RFC_9865)
 def test_every_scim_type_of_table_9_has_its_class_and_status(scim_type):
-    error_class, status = TABLE_9[scim_type]
+    """RFC 7644 table 9, to which RFC 9865 section 2.1 adds three."""
+    error_class, status = (TABLE_9 | RFC_9865)[scim_type]
     assert (error_class.scim_type, int(error_class.status)) == (scim_type, status)
 
 
