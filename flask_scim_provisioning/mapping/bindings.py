@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import sqlalchemy as sa
 
 from ..scim import attributes as scim
+from .elements import Elements
 from .slots import Slot, json_value
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ __all__ = [
     "Collection",
     "ComplexBinding",
     "Dump",
-    "OneValueBinding",
     "Reader",
     "ScalarBinding",
     "StoredBinding",
@@ -31,8 +31,6 @@ __all__ = [
     "constant_slot",
     "stored_slot",
 ]
-
-BOUND = "$bound"
 
 
 @dataclass(slots=True)
@@ -171,8 +169,8 @@ class ScalarBinding(Binding):
         return self._slot if sub is None else None
 
     def normalise(self, value: Any) -> Any:
-        """What can't be written never differs."""
-        return value if self.writable() else None
+        """What can't be written never differs, and what reads the same doesn't either."""
+        return self._slot.as_read(value) if self.writable() else None
 
     def writable(self) -> bool:
         """Whether the slot can be set."""
@@ -183,7 +181,7 @@ class ScalarBinding(Binding):
         return not self._slot.required and self.attribute.name != "active"
 
 
-class StoredBinding(Binding):
+class StoredBinding(Binding, Collection):
     """An attribute that the host has no place for: the link row keeps it as it was written."""
 
     place = "the link row"
@@ -201,7 +199,7 @@ class StoredBinding(Binding):
         return remainder
 
     def slot(self, sub: str | None) -> Slot | None:
-        """Return the slot inside the link row; elements of lists have none."""
+        """Return the slot inside the link row; :meth:`any` searches the elements of lists."""
         if self.attribute.multi_valued:
             return None
         if sub is None:
@@ -209,6 +207,11 @@ class StoredBinding(Binding):
             return None if is_complex else stored_slot(self._stored, self.key, self.attribute)
         found = self.attribute.sub(sub)
         return stored_slot(self._stored, self.key, self.attribute, found) if found else None
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Search the elements in the link row."""
+        elements = Elements(self._stored, self.key, self.attribute)
+        return elements.exist(build(elements.find))
 
 
 class ComplexBinding(Binding):
@@ -266,104 +269,6 @@ class ComplexBinding(Binding):
             return self._slots[sub]
         found = self.attribute.sub(sub)
         return stored_slot(self._stored, self.key, self.attribute, found) if found else None
-
-    def clearable(self) -> bool:
-        """Left alone where one of the slots can't be empty."""
-        return not any(slot.required for slot in self._slots.values())
-
-
-class OneValueBinding(Binding, Collection):
-    """A multi-valued attribute of which the host keeps one element, such as the work e-mail.
-
-    The host's element is the primary one, or else the one of the declared type, or else the first.
-    The other elements, and what the host's element has beside its slots, remain in the link row.
-    """
-
-    def __init__(
-        self,
-        key: str,
-        attribute: scim.Attribute,
-        slots: Mapping[str, Slot],
-        constants: Mapping[str, Any],
-    ) -> None:
-        super().__init__(key, attribute)
-        self._slots = slots
-        self._constants = dict(constants)
-        self.expressions = tuple(slot.expression for slot in slots.values())
-        self.place = ", ".join(slot.place for slot in slots.values())
-        self._searchable = dict(slots)
-        for name, value in constants.items():
-            sub = attribute.sub(name)
-            if sub is not None:
-                self._searchable[sub.name] = constant_slot(sub, value)
-
-    def reader(self, start: int) -> Reader:
-        """Read the host's element."""
-        parts = [
-            (name, start + index, slot.from_host)
-            for index, (name, slot) in enumerate(self._slots.items())
-        ]
-        constants = self._constants
-
-        def read(row: Sequence[Any], dump: Dump) -> Any:
-            element: dict[str, Any] = {}
-            for name, index, convert in parts:
-                part = row[index]
-                if part is not None and convert is not None:
-                    part = convert(part)
-                if part is not None:
-                    element[name] = part
-            return [{**element, **constants}] if element else None
-
-        return read
-
-    def _chosen(self, elements: list[dict[str, Any]]) -> int | None:
-        """Return the index of the element that the host keeps."""
-        kind = self._constants.get("type")
-        usable = [i for i, element in enumerate(elements) if self._slots.keys() & element.keys()]
-        for index in usable:
-            if elements[index].get("primary") is True:
-                return index
-        for index in usable:
-            if elements[index].get("type") == kind:
-                return index
-        return usable[0] if usable else None
-
-    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
-        """Write the host's element; the others remain, and what it has beside its slots."""
-        elements: list[dict[str, Any]] = value or []
-        chosen = self._chosen(elements)
-        element = elements[chosen] if chosen is not None else {}
-        for name, slot in self._slots.items():
-            slot.set(entity, element.get(name), f"{self.attribute.name}.{name}")
-        remainder = [
-            {BOUND: True, **{k: v for k, v in part.items() if k not in self._slots}}
-            if index == chosen
-            else part
-            for index, part in enumerate(elements)
-        ]
-        usual = [] if chosen is None else [{BOUND: True, **self._constants}]
-        return None if remainder == usual else remainder
-
-    def merge(self, value: Any, remainder: Any) -> Any:
-        """Put the host's element back into its place among the others."""
-        own = {k: v for k, v in value[0].items() if k in self._slots} if value else None
-        merged = []
-        for part in remainder:
-            if BOUND not in part:
-                merged.append(part)
-            elif own is not None:
-                merged.append({**own, **{k: v for k, v in part.items() if k != BOUND}})
-        return merged or None
-
-    def slot(self, sub: str | None) -> Slot | None:
-        """Return the slot of a sub-attribute of the host's element, for sorting."""
-        return self._searchable.get(sub or "value")
-
-    def any(self, build: Build) -> sa.ColumnElement[bool]:
-        """Search the host's element."""
-        present = sa.or_(*(slot.expression.is_not(None) for slot in self._slots.values()))
-        return sa.and_(present, build(self._searchable.get))
 
     def clearable(self) -> bool:
         """Left alone where one of the slots can't be empty."""

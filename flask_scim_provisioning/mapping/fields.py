@@ -17,13 +17,13 @@ from ..scim.values import check
 from .bindings import (
     Binding,
     ComplexBinding,
-    OneValueBinding,
     ScalarBinding,
     StoredBinding,
     constant_slot,
 )
 from .errors import MappingError
 from .membership import MembersBinding, MembershipStore, TableMembership
+from .one_value import OneValueBinding
 from .relations import ReferenceBinding, ValuesBinding, lookup_slot
 from .slots import Convert, Slot, Write, column_slot, host_column, json_value
 
@@ -292,7 +292,7 @@ class OneValue(Place):
                 "fields.Complex."
             )
         slots = _slots(self._sources, attribute, site.schema_name)
-        return OneValueBinding(key, attribute, slots, self._constants)
+        return OneValueBinding(key, attribute, slots, self._constants, site)
 
 
 class Email(OneValue):
@@ -344,7 +344,8 @@ class Reference(Place):
 
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
         """Bind the relationship to the users' mapping."""
-        return ReferenceBinding(key, attribute, self._relationship, site.users)
+        stored = site.link.__table__.c.stored
+        return ReferenceBinding(key, attribute, self._relationship, site.users, stored)
 
 
 class Members(Place):

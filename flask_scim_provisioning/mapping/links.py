@@ -13,7 +13,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ..models import UtcDateTime, scim_id, utcnow
 from .errors import MappingError
 
-__all__ = ["Link", "declare_link", "given_id", "may_be_id", "new_id", "primary_key_of"]
+__all__ = [
+    "Link",
+    "StoredJson",
+    "declare_link",
+    "given_id",
+    "may_be_id",
+    "new_id",
+    "primary_key_of",
+]
 
 StoredJson = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
@@ -50,6 +58,8 @@ class Link:
     nothing; it changes only when a deleted resource is created anew.
     ``deleted`` marks a host row that SCIM has deleted and the host has kept: it is invisible to
     every identity provider until it is created again.
+    ``others`` marks a row whose ``stored`` has further elements of an attribute of which the host
+    keeps one; whoever searches for an e-mail address reads these rows beside the host's index.
     """
 
     id: Mapped[str] = mapped_column(scim_id(), primary_key=True, default=new_id)
@@ -58,6 +68,7 @@ class Link:
     last_modified: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     deleted: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     stored: Mapped[dict[str, Any] | None] = mapped_column(StoredJson, default=None)
+    others: Mapped[bool | None] = mapped_column(default=None)
 
 
 def primary_key_of(model: type[Any]) -> sa.Column[Any]:
@@ -88,22 +99,31 @@ def declare_link(base: type[DeclarativeBase], model: type[Any], resource: str) -
     host_id: Mapped[Any] = mapped_column(
         key.type, sa.ForeignKey(key, ondelete="CASCADE"), unique=True, nullable=False
     )
-    # Few rows are deleted. An index of all of them would tempt SQLite to walk it for `IS NULL`.
-    deleted = sa.text("deleted IS NOT NULL")
-    partial = sa.Index(
-        f"ix_scim_{name}_link_deleted",
-        "host_id",
-        sqlite_where=deleted,
-        postgresql_where=deleted,
-    ).ddl_if(dialect=_PARTIAL)
-    whole = sa.Index(f"ix_scim_{name}_link_gone", "deleted", "host_id").ddl_if(dialect=_WHOLE)
+    prefix = f"ix_scim_{name}_link"
     return type(
         f"Scim{resource}Link",
         (Link, base),
         {
             "__tablename__": f"scim_{name}_link",
-            "__table_args__": (partial, whole),
+            "__table_args__": (
+                *_marks(prefix, "deleted", "gone"),
+                *_marks(prefix, "others", "more"),
+            ),
             "__doc__": f"What SCIM knows of one {model.__name__}.",
             "host_id": host_id,
         },
+    )
+
+
+def _marks(prefix: str, column: str, whole: str) -> tuple[sa.Index, sa.Index]:
+    """Index the few rows that are marked by a value in a column.
+
+    An index of all rows would tempt SQLite to walk it for ``IS NULL``; MariaDB has no other.
+    """
+    marked = sa.text(f"{column} IS NOT NULL")
+    return (
+        sa.Index(
+            f"{prefix}_{column}", "host_id", sqlite_where=marked, postgresql_where=marked
+        ).ddl_if(dialect=_PARTIAL),
+        sa.Index(f"{prefix}_{whole}", column, "host_id").ddl_if(dialect=_WHOLE),
     )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ..scim import attributes as scim
 from ..scim.errors import InvalidFilter, InvalidValue
-from ..scim.evaluate import check_filter, searched
+from ..scim.evaluate import check_filter, folded, searched
 from ..scim.filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select
 from ..scim.paths import Location, locate
 from . import text
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .resources import ResourceMapping
 
 __all__ = ["element_condition", "order_by", "where"]
+
+_TEXT = (scim.Type.STRING, scim.Type.REFERENCE)
 
 Find = Callable[[str], "Slot | None"]
 
@@ -135,6 +137,8 @@ def _of_some_element(
     path = AttrPath(None, location.sub.name if location.sub else "value")
     some = Present(path)
     if isinstance(node, Present):
+        if location.sub is None:
+            return _some_part(mapping, location)
         return _any(mapping, location, some, dialect)
     if node.value is None:
         present = _any(mapping, location, some, dialect)
@@ -147,11 +151,28 @@ def _of_some_element(
 def _any(
     mapping: ResourceMapping, location: Location, term: Filter, dialect: str
 ) -> sa.ColumnElement[bool]:
+    attribute = location.attribute
+    return _collection(mapping, location).any(
+        lambda find: element_condition(attribute, term, find, dialect)
+    )
+
+
+def _some_part(mapping: ResourceMapping, location: Location) -> sa.ColumnElement[bool]:
+    """An attribute is present where an element has a value in any of its parts."""
+    names = [sub.name for sub in location.attribute.sub_attributes] or ["value"]
+
+    def build(find: Find) -> sa.ColumnElement[bool]:
+        slots = [slot for slot in map(find, names) if slot is not None]
+        return sa.or_(*map(_present, slots)) if slots else sa.false()
+
+    return _collection(mapping, location).any(build)
+
+
+def _collection(mapping: ResourceMapping, location: Location) -> Collection:
     binding = _binding(mapping, location)
     if not isinstance(binding, Collection):
         raise _unsearchable(location.label)
-    attribute = location.attribute
-    return binding.any(lambda find: element_condition(attribute, term, find, dialect))
+    return binding
 
 
 def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElement[bool]:
@@ -172,12 +193,12 @@ def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElem
 
 
 def _presences(mapping: ResourceMapping, extension: scim.Schema) -> list[sa.ColumnElement[bool]]:
-    found = []
+    found: list[sa.ColumnElement[bool]] = []
     for attribute in extension.attributes:
         binding = mapping.bindings[f"{extension.id}:{attribute.name}"]
         slot = binding.slot("value" if attribute.type is scim.Type.COMPLEX else None)
         if slot is not None:
-            found.append(_present(slot))
+            found.append(slot.expression.is_not(None))
     return found
 
 
@@ -206,12 +227,24 @@ def compare(slot: Slot, op: str, value: Any, dialect: str) -> sa.ColumnElement[b
         raise InvalidFilter(
             f"{slot.attribute.name} can only be compared with eq and ne on this portal."
         ) from None
+    if op == "eq" and isinstance(value, str) and not _means(slot, host_value, value):
+        return sa.false()
+    if isinstance(value, float) and not value.is_integer():
+        return _ordered(slot, op, sa.literal(value, sa.Float()))
     return _ordered(slot, op, sa.literal(host_value, slot.expression.type))
+
+
+def _means(slot: Slot, host_value: Any, value: str) -> bool:
+    """Say whether a host's value is read as the text it was made from; 7 isn't "007"."""
+    if slot.from_host is None or slot.attribute.type not in _TEXT:
+        return True
+    read = str(slot.from_host(host_value))
+    return folded(slot.attribute, read) == folded(slot.attribute, value)
 
 
 def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
     left = slot.expression
-    text_kept_otherwise = slot.attribute.type in (scim.Type.STRING, scim.Type.REFERENCE)
+    text_kept_otherwise = slot.attribute.type in _TEXT
     if op == "eq":
         same: sa.ColumnElement[bool] = left == right
         return same
@@ -223,7 +256,10 @@ def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
 
 
 def _text(slot: Slot, op: str, value: str, dialect: str) -> sa.ColumnElement[bool]:
-    exact = slot.attribute.case_exact
+    if slot.attribute.type is scim.Type.DATE_TIME:
+        # Two spellings of one instant differ as text, and no two databases parse the same ones.
+        raise _unsearchable(slot.attribute.name)
+    exact = slot.attribute.case_exact or slot.attribute.type is scim.Type.BINARY
     match op:
         case "eq":
             return text.equals(slot.expression, value, case_exact=exact, dialect=dialect)
@@ -246,6 +282,17 @@ def order_by(
 
     :raises InvalidValue: when the attribute is unknown or can't be sorted by.
     """
+    terms = sort_terms(mapping, path, dialect)
+    return [term.desc() for term in terms] if descending else terms
+
+
+def sort_terms(
+    mapping: ResourceMapping, path: AttrPath, dialect: str
+) -> list[sa.ColumnElement[Any]]:
+    """Return by what an attribute is sorted, the most important term first.
+
+    :raises InvalidValue: when the attribute is unknown or can't be sorted by.
+    """
     location = locate(path, mapping.resource_type)
     binding = mapping.bindings.get(location.key) if location is not None else None
     slot = None
@@ -261,6 +308,4 @@ def order_by(
     key: Any = slot.expression
     if slot.textual:
         key = text.sort_key(key, case_exact=slot.attribute.case_exact, dialect=dialect)
-    if descending:
-        return [missing.desc(), key.desc()]
     return [missing, key]

@@ -11,7 +11,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 
 from ..scim import attributes as scim
 from ..scim.errors import InvalidValue
-from .bindings import Binding, Build, Collection, Dump, Reader, Unit
+from .bindings import Binding, Build, Collection, Dump, Reader, Unit, stored_slot
 from .errors import MappingError
 from .links import given_id
 from .slots import Slot, column_slot
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .resources import ResourceMapping
 
 __all__ = ["ReferenceBinding", "ValuesBinding", "lookup_slot", "relationship_of"]
+
+_GUID_LENGTH = 36
 
 
 def relationship_of(source: InstrumentedAttribute[Any], direction: RelationshipDirection) -> Any:
@@ -49,8 +51,10 @@ class ReferenceBinding(Binding):
         attribute: scim.Attribute,
         source: InstrumentedAttribute[Any],
         target: ResourceMapping,
+        stored: Any,
     ) -> None:
         super().__init__(key, attribute)
+        self._stored = stored
         prop = relationship_of(source, RelationshipDirection.MANYTOONE)
         (local, remote) = prop.local_remote_pairs[0]
         if len(prop.local_remote_pairs) != 1 or remote is not target.key:
@@ -121,15 +125,21 @@ class ReferenceBinding(Binding):
         return value or remainder
 
     def normalise(self, value: Any) -> Any:
-        """Only the id says who it is."""
-        return {"value": value["value"]} if value and "value" in value else None
+        """Only the id says who it is; a GUID does so in any case."""
+        if not value or "value" not in value:
+            return None
+        named = value["value"]
+        return {"value": named.lower() if len(named) == _GUID_LENGTH else named}
 
     def slot(self, sub: str | None) -> Slot | None:
-        """Search by the SCIM id of the other resource."""
+        """Search by the SCIM id of the other resource, or by the one that remained."""
         if sub not in (None, "value"):
             return None
         leaf = self.attribute.sub("value") or self.attribute
-        return Slot(leaf, self._linked, None, given_id, None, False, False, self.place)
+        kept = stored_slot(self._stored, self.key, self.attribute, leaf)
+        # Either is an id, and clients write those in either case.
+        expression = sa.func.coalesce(self._linked, sa.func.lower(kept.expression))
+        return Slot(leaf, expression, None, given_id, None, False, False, self.place)
 
 
 def lookup_slot(
@@ -265,6 +275,7 @@ class ValuesBinding(Binding, Collection):
         ] or None
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
-        """Search the related rows."""
+        """Search the related rows by their own index; the host's rows follow from them."""
         condition = build(self._slots.get)
-        return sa.exists().where(self._child == self._parent, condition)
+        found: sa.ColumnElement[bool] = self._parent.in_(sa.select(self._child).where(condition))
+        return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from sqlalchemy.dialects import postgresql
 from ..models import Models, utcnow
 from ..scim import attributes as scim
 from . import checks
-from .bindings import Binding, OneValueBinding, StoredBinding
+from .bindings import Binding, Collection, StoredBinding
 from .errors import MappingError
 from .groups import GroupsBinding
 from .links import may_be_id, new_id, primary_key_of
 from .membership import MembersBinding, chunks
+from .one_value import OneValueBinding
 from .schemas import ResourceSchema
 from .slots import Slot, host_column
 from .system import ExternalIdBinding, IdBinding, MetaBinding
@@ -111,6 +112,17 @@ class ResourceMapping:
             for key, binding in self.bindings.items()
             if binding.expressions and not binding.clearable()
         )
+
+    @functools.cached_property
+    def _partly_kept(self) -> dict[str, OneValueBinding]:
+        return {k: b for k, b in self.bindings.items() if isinstance(b, OneValueBinding)}
+
+    def has_others(self, stored: Mapping[str, Any]) -> bool | None:
+        """Say whether a link row keeps elements beside one of the host's, as ``Link.others``."""
+        found = any(
+            binding.has_others(stored.get(key)) for key, binding in self._partly_kept.items()
+        )
+        return found or None
 
     @functools.cached_property
     def published(self) -> scim.ResourceType:
@@ -235,7 +247,7 @@ class ResourceMapping:
         rows = []
         for key, binding in self.bindings.items():
             attribute = binding.attribute
-            collection = attribute.multi_valued and not isinstance(binding, StoredBinding)
+            collection = attribute.multi_valued and isinstance(binding, Collection)
             simple = binding.slot(None) or binding.slot("value")
             parts = any(binding.slot(sub.name) for sub in attribute.sub_attributes)
             rows.append(

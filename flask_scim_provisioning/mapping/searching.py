@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from ..scim.filters import And, AttrPath, Compare, Filter
 from ..scim.projection import Projection
 from . import text
-from .predicates import order_by, where
+from .predicates import order_by, sort_terms, where
 from .reading import Found, Plan, Viewpoint, execute, plan_for
 from .resources import ResourceMapping
 
-__all__ = ["count_matching", "fetch_page", "find_by_lookup"]
+__all__ = ["count_matching", "fetch_after", "fetch_page", "find_by_lookup"]
 
 
 def find_by_lookup(
@@ -178,6 +178,96 @@ def _deep(plan: Plan, conditions: Sequence[Any], order: Sequence[Any]) -> Any:
         .subquery()
     )
     return plan.select.where(mapping.key == skipped.c.page_key).order_by(*order)
+
+
+def fetch_after(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    after: Sequence[Any] | None,
+    *,
+    node: Filter | None = None,
+    sort_by: AttrPath | None = None,
+    descending: bool = False,
+    limit: int,
+    projection: Projection | None = None,
+    link: bool = False,
+) -> tuple[list[Found], tuple[Any, ...] | None]:
+    """Return the page that follows a resource, and what the next page follows, if there is one.
+
+    The page is found by its keys, however deep it lies; rows that come or go before it move
+    nothing.
+
+    :param after: what the page before ended with, as this function returned it; None to begin.
+    :param limit: how many resources are answered at most, 1 or more.
+    :raises InvalidFilter: when the filter can't be answered here.
+    :raises Unlinked: when a row has no link yet and ``link`` is false.
+    """
+    dialect = view.connection.dialect.name
+    terms = sort_terms(mapping, sort_by, dialect) if sort_by is not None else []
+    parameters = {**view.parameters, "row_limit": limit + 1}
+    ordered = after is not None or not _is_look_up(mapping, node) or bool(terms)
+    statement = _keys_after(mapping, node, terms, after, dialect, descending, ordered=ordered)
+    rows = view.connection.execute(statement, parameters).all()
+    if len(rows) > limit and not ordered:
+        statement = _keys_after(mapping, node, terms, after, dialect, descending, ordered=True)
+        rows = view.connection.execute(statement, parameters).all()
+    if not rows:
+        return [], None
+    chosen = rows[:limit]
+    plan = plan_for(mapping, projection)
+    by_keys = plan.statements.get("by keys")
+    if by_keys is None:
+        named = mapping.key.in_(sa.bindparam("page_keys", expanding=True))
+        by_keys = plan.statements["by keys"] = plan.select.where(named)
+    keys = [row[-1] for row in chosen]
+    found = execute(plan, by_keys, {**view.parameters, "page_keys": keys}, view, link=link)
+    place = {key: number for number, key in enumerate(keys)}
+    found.sort(key=lambda item: place[item.host_key])
+    return found, tuple(chosen[-1]) if len(rows) > limit else None
+
+
+def _keys_after(
+    mapping: ResourceMapping,
+    node: Filter | None,
+    terms: Sequence[Any],
+    after: Sequence[Any] | None,
+    dialect: str,
+    descending: bool,
+    *,
+    ordered: bool,
+) -> Any:
+    joined = node is not None or bool(terms)
+    conditions = [where(mapping, node, dialect)] if node is not None else []
+    if after is not None:
+        conditions.append(_follows([*terms, mapping.key], after, descending=descending))
+    statement = (
+        sa.select(*terms, mapping.key)
+        .select_from(_matched(mapping, joined=joined))
+        .where(*_visible(mapping, joined=joined), *conditions, *mapping.boundaries())
+        .limit(sa.bindparam("row_limit"))
+    )
+    if not ordered:
+        return statement
+    return statement.order_by(*(term.desc() if descending else term for term in terms), mapping.key)
+
+
+def _follows(
+    terms: Sequence[Any], values: Sequence[Any], *, descending: bool
+) -> sa.ColumnElement[bool]:
+    """Return what holds for the rows behind a row with these values; the key, last, ascends."""
+    alternatives = []
+    same: list[sa.ColumnElement[bool]] = []
+    last = len(terms) - 1
+    for number, (term, value) in enumerate(zip(terms, values, strict=True)):
+        if value is None:
+            # Rows without a value are sorted together by the term before.
+            same.append(term.is_(None))
+            continue
+        given = sa.literal(value, term.type)
+        beyond = term < given if descending and number < last else term > given
+        alternatives.append(sa.and_(*same, beyond))
+        same.append(term == given)
+    return sa.or_(*alternatives)
 
 
 def _matched(mapping: ResourceMapping, *, joined: bool) -> Any:

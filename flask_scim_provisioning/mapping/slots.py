@@ -30,6 +30,7 @@ __all__ = [
     "host_column",
     "json_value",
     "parse_datetime",
+    "typed_json",
 ]
 
 Convert: TypeAlias = Callable[[Any], Any]
@@ -60,6 +61,16 @@ class Slot:
     textual: bool
     place: str
     defaulted: bool = False
+
+    def as_read(self, value: Any) -> Any:
+        """Return what is read back of a SCIM value; one that the host can't keep is itself."""
+        if value is None:
+            return None
+        try:
+            host_value = self.to_host(value)
+            return host_value if self.from_host is None else self.from_host(host_value)
+        except (ValueError, TypeError, AttributeError, LookupError):
+            return value
 
     def set(self, entity: Any, value: Any, path: str) -> None:
         """Write a SCIM value to the host's object.
@@ -138,15 +149,26 @@ def column_slot(
 
 def json_value(path: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[Any], bool]:
     """Return the SQL of a scalar inside a JSON document, and whether it is text."""
+    if attribute.type is scim.Type.DECIMAL:
+        return path.as_float(), False
+    return typed_json(path.as_string(), attribute)
+
+
+def typed_json(text: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[Any], bool]:
+    """Return SQL of the attribute's type from the text of a scalar in JSON, which may be NULL.
+
+    Booleans are spelled out, because MariaDB takes one that isn't there for false.
+    """
     match attribute.type:
         case scim.Type.BOOLEAN:
-            return path.as_boolean(), False
+            yes, no = text.in_(("true", "1")), text.in_(("false", "0"))
+            return sa.case((yes, sa.true()), (no, sa.false())), False
         case scim.Type.INTEGER:
-            return path.as_integer(), False
+            return sa.cast(text, sa.BigInteger), False
         case scim.Type.DECIMAL:
-            return path.as_float(), False
+            return sa.cast(text, sa.Float), False
         case _:
-            return path.as_string(), True
+            return text, True
 
 
 def _python_type(column: sa.Column[Any]) -> type[Any] | None:
@@ -182,7 +204,7 @@ def _converters(
             aware = bool(getattr(column.type, "timezone", False))
             return format_datetime, _datetime_parser(aware=aware), False
         case scim.Type.BINARY if python_type is bytes:
-            return _encode, base64.b64decode, False
+            return _encode, _decode, False
         case scim.Type.STRING | scim.Type.REFERENCE | scim.Type.BINARY | scim.Type.DATE_TIME:
             found = _text_converters(column, python_type)
             if found is not None:
@@ -254,6 +276,12 @@ def _enum_parser(kind: type[Enum]) -> Convert:
             raise ValueError(f"this portal knows only {choices}; map one of them.") from None
 
     return parse
+
+
+def _decode(value: str) -> bytes:
+    """Return the bytes of either alphabet of RFC 4648 (RFC 7643 section 2.3.6), also unpadded."""
+    digits = "".join(value.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(digits + "=" * (-len(digits) % 4))
 
 
 def _encode(value: bytes) -> str:

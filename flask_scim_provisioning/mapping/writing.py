@@ -156,6 +156,7 @@ def _insert_link(
             "last_modified": now,
             "deleted": None,
             "stored": stored or None,
+            "others": mapping.has_others(stored),
         },
     )
     return resource_id
@@ -288,6 +289,7 @@ def _move_version(
         )
     else:
         values["kept"] = stored or None
+        values["more"] = mapping.has_others(stored)
         statement = mapping.kept(
             "move version and store",
             lambda: (
@@ -297,6 +299,7 @@ def _move_version(
                     version=links.c.version + 1,
                     last_modified=sa.bindparam("now"),
                     stored=sa.bindparam("kept"),
+                    others=sa.bindparam("more"),
                 )
             ),
         )
@@ -331,5 +334,7 @@ def delete_resource(
     _forget_external_ids(mapping, view, found.id)
     links = mapping.links
     view.connection.execute(
-        sa.update(links).where(links.c.id == found.id).values(deleted=moment(), stored=None)
+        sa.update(links)
+        .where(links.c.id == found.id)
+        .values(deleted=moment(), stored=None, others=None)
     )

@@ -1,0 +1,296 @@
+"""Mistakes of a team are found at start-up, and slow look-ups by the doctor: both say the cure."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from marshmallow import fields as marshmallow_fields
+from marshmallow import validate
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
+from flask_scim_provisioning.mapping import MappingError
+from flask_scim_provisioning.scim.errors import InvalidValue
+from tests.portal import Portal
+
+
+class Tables:
+    """A small portal without any schema yet."""
+
+    def __init__(self) -> None:
+        class Base(DeclarativeBase):
+            """The portal's own base."""
+
+        self.db = db = SQLAlchemy(model_class=Base)
+        pairs = sa.Table(
+            "pairs",
+            db.metadata,
+            sa.Column("team_id", sa.ForeignKey("team.id"), primary_key=True),
+            sa.Column("user_id", sa.ForeignKey("user.id"), primary_key=True),
+        )
+
+        class User(db.Model):  # type: ignore[name-defined, misc]
+            __tablename__ = "user"
+
+            id: Mapped[int] = mapped_column(primary_key=True)
+            username: Mapped[str] = mapped_column(sa.String(100), unique=True)
+            age: Mapped[int | None] = mapped_column()
+            joined: Mapped[Any] = mapped_column(sa.DateTime, nullable=True)
+            boss_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id"))
+            boss = relationship("User", remote_side="User.id")
+            team_rows = relationship("Row")
+
+            @property
+            def shown(self) -> str:
+                return self.username.title()
+
+        class Strict(db.Model):  # type: ignore[name-defined, misc]
+            __tablename__ = "strict"
+
+            id: Mapped[int] = mapped_column(primary_key=True)
+            username: Mapped[str] = mapped_column(sa.String(100))
+            password_hash: Mapped[str] = mapped_column(sa.String(100))
+
+        class Pair(db.Model):  # type: ignore[name-defined, misc]
+            __tablename__ = "pair"
+
+            first: Mapped[int] = mapped_column(primary_key=True)
+            second: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str] = mapped_column(sa.String(100))
+
+        class Team(db.Model):  # type: ignore[name-defined, misc]
+            __tablename__ = "team"
+
+            id: Mapped[int] = mapped_column(primary_key=True)
+            name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+            people = relationship(User, secondary=pairs)
+            rows = relationship("Row")
+
+        class Row(db.Model):  # type: ignore[name-defined, misc]
+            __tablename__ = "row"
+
+            id: Mapped[int] = mapped_column(primary_key=True)
+            team_id: Mapped[int] = mapped_column(sa.ForeignKey("team.id"))
+            user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"))
+            reason: Mapped[str] = mapped_column(sa.String(100))
+            user = relationship(User, overlaps="team_rows")
+
+        self.User, self.Strict, self.Team = User, Strict, Team
+        self.Pair, self.Row = Pair, Row
+
+    def start(
+        self, user: dict[str, Any], group: dict[str, Any] | None = None, model: Any = None
+    ) -> Any:
+        """Declare the two schemas and start the portal, as a team does."""
+        users = type(
+            "PortalUser",
+            (UserSchema,),
+            {"Meta": type("Meta", (), {"model": model or self.User}), **user},
+        )
+        groups = type(
+            "PortalGroup",
+            (GroupSchema,),
+            {
+                "Meta": type("Meta", (), {"model": self.Team}),
+                "display_name": fields.Attribute(self.Team.name),
+                **(group or {}),
+            },
+        )
+        app = Flask("portal")
+        app.config.update(SECRET_KEY="for tests", SQLALCHEMY_DATABASE_URI="sqlite://")
+        self.db.init_app(app)
+        provisioning = Provisioning(self.db, user_schema=users, group_schema=groups)
+        provisioning.init_app(app, admin_required=lambda: False)
+        return app.extensions["scim_provisioning"]
+
+
+def named(tables: Tables, **more: Any) -> dict[str, Any]:
+    """Return the fields of a schema that works, and more."""
+    return {"user_name": fields.Attribute(tables.User.username), **more}
+
+
+MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
+    "no userName": (
+        lambda t: t.start({"title": fields.Attribute(t.User.username)}),
+        ("PortalUser maps no userName", "add `user_name = fields.Attribute(User.<column>)`"),
+    ),
+    "a misspelt attribute": (
+        lambda t: t.start(named(t, usr_type=fields.Attribute(t.User.username))),
+        ("PortalUser.usr_type", "did you mean 'userType'?"),
+    ),
+    "an unknown attribute": (
+        lambda t: t.start(named(t, shoe_size=fields.Attribute(t.User.age))),
+        ("PortalUser.shoe_size", "Meta.extensions"),
+    ),
+    "an unknown sub-attribute": (
+        lambda t: t.start(named(t, name=fields.Complex(first_name=t.User.username))),
+        ("name has no sub-attribute 'firstName'", "givenName"),
+    ),
+    "a field of Marshmallow": (
+        lambda t: t.start(named(t, title=marshmallow_fields.String())),
+        ("PortalUser.title is a String", "flask_scim_provisioning.fields"),
+    ),
+    "a column of another type": (
+        lambda t: t.start(named(t, active=fields.Attribute(t.User.username))),
+        ("active is of SCIM type 'boolean'", "User.username", "fields.Computed"),
+    ),
+    "a date for a text": (
+        lambda t: t.start(named(t, title=fields.Attribute(t.User.joined))),
+        ("title is of SCIM type 'string'", "User.joined", "read= and write="),
+    ),
+    "a complex attribute in a column": (
+        lambda t: t.start(named(t, name=fields.Attribute(t.User.username))),
+        ("PortalUser: name is complex", "fields.Complex"),
+    ),
+    "a list in a column": (
+        lambda t: t.start(named(t, emails=fields.Attribute(t.User.username))),
+        ("PortalUser: emails is multi-valued", "fields.Email"),
+    ),
+    "Complex for a list": (
+        lambda t: t.start(named(t, emails=fields.Complex(value=t.User.username))),
+        ("PortalUser: emails isn't a single complex value", "fields.OneValue"),
+    ),
+    "OneValue for a single value": (
+        lambda t: t.start(named(t, name=fields.OneValue(given_name=t.User.username))),
+        ("PortalUser: name has one value", "fields.Complex"),
+    ),
+    "Values for a single value": (
+        lambda t: t.start(named(t, name=fields.Values(t.User.team_rows, given_name=t.Row.reason))),
+        ("PortalUser: name has one value, not a list",),
+    ),
+    "a relationship in the place of a column": (
+        lambda t: t.start(named(t, title=fields.Attribute(t.User.boss))),
+        ("User.boss is not a column", "fields.Computed"),
+    ),
+    "a foreign key in the place of a relationship": (
+        lambda t: t.start(named(t, manager=fields.Reference(t.User.boss_id))),
+        ("User.boss_id is no manytoone relationship", "not its foreign key"),
+    ),
+    "a list in the place of one": (
+        lambda t: t.start(named(t, manager=fields.Reference(t.User.team_rows))),
+        ("User.team_rows is no manytoone relationship",),
+    ),
+    "members of another kind": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.rows)}),
+        ("Team.rows is no manytomany relationship",),
+    ),
+    "members that need a value": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.rows, user=t.Row.user)}),
+        ("row.reason needs a value for each new member", "MembershipStore"),
+    ),
+    "Members elsewhere": (
+        lambda t: t.start(named(t), {"external_id": fields.Members(t.Team.people)}),
+        ("PortalGroup", "fields.Members is for members"),
+    ),
+    "a column that can't be empty": (
+        lambda t: t.start({"user_name": fields.Attribute(t.Strict.username)}, model=t.Strict),
+        ("PortalUser: strict.password_hash can't be empty", "give the column a default"),
+    ),
+    "a composite key": (
+        lambda t: t.start({"user_name": fields.Attribute(t.Pair.name)}, model=t.Pair),
+        ("Pair has a composite primary key (first, second)", "surrogate key"),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found_at_start_up(mistake: str) -> None:
+    """The message names the line to change, and what to write there."""
+    declare, said = MISTAKES[mistake]
+    with pytest.raises(MappingError) as raised:
+        declare(Tables())
+    for words in said:
+        assert words in str(raised.value)
+
+
+def test_a_property_is_no_column() -> None:
+    """``User.shown`` has no SQL, and so no filter; a function pair with an expression has."""
+    tables = Tables()
+    with pytest.raises((MappingError, AttributeError), match=r"not a column|no attribute"):
+        tables.start(named(tables, title=fields.Attribute(tables.User.shown)))
+
+
+def test_without_a_mistake_it_starts() -> None:
+    tables = Tables()
+    state = tables.start(named(tables), {"members": fields.Members(tables.Team.people)})
+    assert state.mappings["Users"].resource_type.name == "User"
+
+
+def test_validators_of_marshmallow_see_every_value() -> None:
+    """The team's ``validate=`` refuses with its own words, and the attribute's name before them."""
+    tables = Tables()
+    ends = validate.Regexp(r".+@example\.com$", error="must end in @example.com.")
+    state = tables.start({"user_name": fields.Attribute(tables.User.username, validate=ends)})
+    schema = state.mappings["Users"].schema
+    assert schema.validated({"userName": "a@example.com"}, partial=False)
+    with pytest.raises(InvalidValue, match=r"userName: must end in @example\.com\."):
+        schema.validated({"userName": "a@x.org"}, partial=True)
+
+
+def test_describe_tells_where_everything_lives(portal: Portal) -> None:
+    users = portal.app.extensions["scim_provisioning"].mappings["Users"]
+    rows = {row["attribute"]: row for row in users.describe()}
+    assert rows["userName"]["place"] == "User.username"
+    assert "User.first_name" in rows["name"]["place"]
+    assert rows["title"]["place"] == "the link row"
+    assert rows["title"]["notes"] == "kept as sent, so that it is read back"
+    assert rows["id"]["notes"] == "read-only"
+    assert {row["filterable"] for row in rows.values()} == {True}
+    for row in rows.values():
+        if row["filterable"] and row["type"] == "string":
+            path = row["attribute"]
+            assert portal.client.get("/Users", filter=f'{path} eq "x"').status_code == 200, path
+
+
+def grow(portal: Portal) -> None:
+    """Make the tables so large that a database would rather use an index."""
+    portal.add_users([f"user{number}" for number in range(3_000)])
+    links = portal.app.extensions["scim_provisioning"].mappings["Users"]
+    with portal.engine.begin() as connection:
+        keys = connection.scalars(sa.select(portal.models.User.id)).all()
+        links.make_links(connection, keys)
+        if connection.dialect.name != "mysql":
+            connection.exec_driver_sql("ANALYZE")
+
+
+def findings(portal: Portal, kind: str = "Users") -> dict[str, Any]:
+    mapping = portal.app.extensions["scim_provisioning"].mappings[kind]
+    with portal.engine.connect() as connection:
+        return {each.message.split(":")[0]: each for each in mapping.doctor(connection)}
+
+
+def test_the_doctor_is_content_with_indexes(portal: Portal) -> None:
+    grow(portal)
+    for kind in ("Users", "Groups"):
+        found = findings(portal, kind)
+        assert found, kind
+        assert {each.level for each in found.values()} == {"ok"}, found
+
+
+def test_the_doctors_statement_cures(portal: Portal) -> None:
+    """Without an index it says so, and what it prints is SQL that ends the finding."""
+    grow(portal)
+    mysql = portal.engine.dialect.name in ("mysql", "mariadb")
+    index = "ix_user_email" if mysql else "ix_user_email_lower"
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP INDEX {index}" + (" ON user" if mysql else ""))
+    before = findings(portal)["User by emails.value"]
+    assert before.level == "problem"
+    assert "reads the whole table user" in before.message
+    assert before.statement is not None
+    assert re.match(r"CREATE INDEX \w+ ON .+;$", before.statement)
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql(before.statement.rstrip(";"))
+    if not mysql:
+        with portal.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    assert findings(portal)["User by emails.value"].level == "ok"
+    email = f"nobody-{uuid.uuid4()}@example.com"
+    assert portal.client.get("/Users", filter=f'emails.value eq "{email}"').status_code == 200
