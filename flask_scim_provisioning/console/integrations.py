@@ -14,7 +14,7 @@ from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, In
 from ..state import current_provisioning
 from .access import acting_administrator, caller
 from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
-from .guides import PROVIDERS, provider_named
+from .guides import PROVIDERS, guides_for, provider_named
 from .presenters import EntryPage, RoleTable, TokenPage, present, trail
 
 __all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
@@ -80,7 +80,7 @@ def show(integration_id: str) -> ResponseReturnValue:
             EntryPage.of(entry, now)
             for entry in activity.recent(session, models, view.id, _SHOWN_ENTRIES)
         ],
-        guides=PROVIDERS.values(),
+        guides=guides_for(view.dialect),
         action=ActionForm(),
         trail=trail(view.name),
     )

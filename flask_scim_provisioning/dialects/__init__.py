@@ -11,6 +11,7 @@ from .base import Dialect
 from .entra import Entra
 from .generic import Generic
 from .okta import Okta
+from .others import OTHERS
 from .recognition import recognised_by_body, recognised_by_headers
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {dialect.name: dialect for dialect in (Generic(), Entra(), Okta())}
+    {dialect.name: dialect for dialect in (Generic(), Entra(), Okta(), *OTHERS)}
 )
 """The dialects by the names that integrations are stored with."""
 

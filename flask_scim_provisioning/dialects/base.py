@@ -5,13 +5,16 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..scim.attributes import ResourceType
-from ..scim.errors import InvalidSyntax, shown
+from ..scim.errors import InvalidSyntax, ScimError, shown
 from ..scim.patch import Operation
 from . import filters, values
 from .filters import ComparisonRewrite, FilterRewriter, Repair
 from .notes import Notes, leave
-from .operations import BodyRewrite, OperationRewriter
+from .operations import BodyRewrite, OperationRewriter, TextRewrite
 from .values import Rewrite, ValueRewriter
+
+# What an attribute mapping can mend; who is protected or deleted isn't a matter of mapping.
+_MAPPED = frozenset({"invalidFilter", "invalidPath", "invalidValue", "uniqueness"})
 
 
 class Dialect:
@@ -26,6 +29,9 @@ class Dialect:
 
     title: ClassVar[str]
     """What an administrator reads."""
+
+    mapping_page: ClassVar[str] = ""
+    """Where its administrator changes what is sent, in its own words; empty if nobody can know."""
 
     create_missing: ClassVar[bool] = False
     """Whether a PATCH whose filter matches no element creates one."""
@@ -54,6 +60,9 @@ class Dialect:
     pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
     """Applied to the value of a PATCH operation without a path."""
 
+    text_rewrites: ClassVar[tuple[TextRewrite, ...]] = ()
+    """Applied to the value of a PATCH operation without a path where it is a string."""
+
     filter_repairs: ClassVar[tuple[Repair, ...]] = (
         filters.without_trailing_junk,
         filters.with_quoted_values,
@@ -73,7 +82,9 @@ class Dialect:
 
     @cached_property
     def _operations(self) -> OperationRewriter:
-        return OperationRewriter(self._filters, self._values, self.pathless_rewrites)
+        return OperationRewriter(
+            self._filters, self._values, self.pathless_rewrites, self.text_rewrites
+        )
 
     def resource(self, body: Any, resource_type: ResourceType, notes: Notes) -> Mapping[str, Any]:
         """Return the body of a POST or PUT as the RFC has it.
@@ -107,6 +118,15 @@ class Dialect:
         :raises InvalidFilter: when it can't be read.
         """
         return self._filters.text(text, notes)
+
+    def explained(self, error: ScimError) -> str:
+        """Return the detail of a refusal, with the page where what was sent can be changed.
+
+        The detail is all that the logs of Entra and Okta show of an answer.
+        """
+        if not self.mapping_page or error.scim_type not in _MAPPED:
+            return error.detail
+        return f"{error.detail} ({self.mapping_page})"
 
     def _attribute(self, name: str, value: Any, resource_type: ResourceType, notes: Notes) -> Any:
         schema = resource_type.schema_named(name)

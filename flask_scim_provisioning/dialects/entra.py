@@ -15,6 +15,7 @@ class Entra(Dialect):
 
     name: ClassVar[str] = "entra"
     title: ClassVar[str] = "Microsoft Entra ID"
+    mapping_page: ClassVar[str] = "in Entra: Provisioning, Attribute mapping"
 
     # Entra sends "add" and "replace" of emails[type eq "work"].value where no such element is,
     # and one unsupported mapping must not keep a person from being disabled.

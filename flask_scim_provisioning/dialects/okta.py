@@ -12,19 +12,6 @@ from .base import Dialect
 from .notes import Notes, leave
 from .values import member_of
 
-_SERVICE_MADE = frozenset({"id", "meta", "groups"})
-
-
-def without_service_made_attributes(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
-    """Leave out ``id``, ``meta`` and ``groups``, that come back as the service answered them.
-
-    Source: Okta writes the whole object back that it has read, and sends ``groups: []`` always.
-    """
-    kept = {name: item for name, item in body.items() if name.lower() not in _SERVICE_MADE}
-    if len(kept) != len(body):
-        leave(notes, "id, meta and groups in the body ignored")
-    return kept
-
 
 def without_password(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
     """Leave out ``password``.
@@ -63,6 +50,7 @@ class Okta(Dialect):
 
     name: ClassVar[str] = "okta"
     title: ClassVar[str] = "Okta"
+    mapping_page: ClassVar[str] = "in Okta: Provisioning, To App, Attribute Mappings"
 
     # What Okta has no mapping for, it can't preserve in a PUT; a group push can overtake the
     # creation of its members, and a PATCH that is refused for one of them isn't repeated.
@@ -82,7 +70,7 @@ class Okta(Dialect):
         values.nothing_from_empty_string,
     )
     body_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
-        without_service_made_attributes,
+        operations.without_service_made_attributes,
         without_password,
         without_stale_formatted_name,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..scim.attributes import Attribute, ResourceType, Type
 from ..scim.errors import InvalidPath, InvalidSyntax, InvalidValue
-from ..scim.filters import AttrPath, Compare, Filter, Or
+from ..scim.filters import AttrPath, Compare, Or
 from ..scim.patch import Operation
 from ..scim.paths import PatchPath, parse_path
 from .filters import FilterRewriter
@@ -14,9 +14,11 @@ from .notes import Notes, leave
 from .values import ValueRewriter, member_of
 
 BodyRewrite = Callable[[Mapping[str, Any], Notes], Mapping[str, Any]]
+TextRewrite = Callable[[str, Notes], Any]
 
 _VALUE = AttrPath(None, "value", None)
 _NO_CHANGE = frozenset({"id", "schemas", "meta"})
+_SERVICE_MADE = frozenset({"id", "meta", "groups"})
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,24 @@ def without_unchangeable_keys(value: Mapping[str, Any], notes: Notes) -> Mapping
     return kept
 
 
+def without_service_made_attributes(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave out ``id``, ``meta`` and ``groups``, that come back as the service answered them.
+
+    Source: Okta writes the whole object back that it has read, and sends ``groups: []`` always.
+    """
+    kept = {name: item for name, item in body.items() if name.lower() not in _SERVICE_MADE}
+    if len(kept) != len(body):
+        leave(notes, "id, meta and groups in the body ignored")
+    return kept
+
+
 class OperationRewriter:
     """Makes the operations of one PATCH RFC-clean.
 
     :param filters: What is done to the filter inside a path.
     :param values: What is done to the values.
     :param pathless: What is done to a value without a path before its keys are read.
+    :param text: What is done to a value without a path that is a string.
     """
 
     def __init__(
@@ -78,10 +92,12 @@ class OperationRewriter:
         filters: FilterRewriter,
         values: ValueRewriter,
         pathless: Iterable[BodyRewrite],
+        text: Iterable[TextRewrite] = (),
     ) -> None:
         self._filters = filters
         self._values = values
         self._pathless = tuple(pathless)
+        self._text = tuple(text)
 
     def operations(
         self, raw: Iterable[Any], resource_type: ResourceType, notes: Notes
@@ -122,9 +138,11 @@ class OperationRewriter:
     def _without_path(
         self, operation: Operation, resource_type: ResourceType, notes: Notes
     ) -> Operation:
-        if not isinstance(operation.value, Mapping):
-            return operation
         value = operation.value
+        for reading in self._text if isinstance(value, str) else ():
+            value = reading(value, notes)
+        if not isinstance(value, Mapping):
+            return operation
         for rewrite in self._pathless:
             value = rewrite(value, notes)
         return replace(operation, value=self._members(value, resource_type, notes))
@@ -161,21 +179,11 @@ class OperationRewriter:
         sub = attribute.sub(sub_name) if sub_name else None
         if sub_name and sub is None:
             return None
-        if path.filter is not None:
-            path = self._with_clean_filter(path, path.filter, attribute, notes)
+        if path.filter is not None and attribute.multi_valued:
+            path = replace(path, filter=self._filters.tree(path.filter, notes))
+        elif path.filter is not None:
+            path = single_value_without_filter(path, attribute, notes)
         return Place(path, attribute, sub)
-
-    def _with_clean_filter(
-        self, path: PatchPath, term: Filter, attribute: Attribute, notes: Notes
-    ) -> PatchPath:
-        """Rewrite the filter; what has only one value needs none to be found.
-
-        Source: Entra removes a manager by ``manager[value eq "26118915"]`` too.
-        """
-        if attribute.multi_valued:
-            return replace(path, filter=self._filters.tree(term, notes))
-        leave(notes, f"filter behind the single value {attribute.name} ignored")
-        return PatchPath(replace(path.path, sub=path.sub or path.path.sub))
 
     def _parsed(self, text: str, notes: Notes) -> PatchPath:
         try:
@@ -198,6 +206,15 @@ class OperationRewriter:
         if place.path.filter is not None:
             return self._values.element(place.attribute, value, place.name, notes)
         return self._values.value(place.attribute, value, place.name, notes)
+
+
+def single_value_without_filter(path: PatchPath, attribute: Attribute, notes: Notes) -> PatchPath:
+    """What has only one value needs no filter to be found.
+
+    Source: Entra removes a manager by ``manager[value eq "26118915"]`` too.
+    """
+    leave(notes, f"filter behind the single value {attribute.name} ignored")
+    return PatchPath(replace(path.path, sub=path.sub or path.path.sub))
 
 
 def removal_by_value(

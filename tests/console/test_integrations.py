@@ -168,6 +168,7 @@ def test_the_external_url_is_the_one_to_paste(make_admin: Callable[..., Admin]):
             ],
         ),
         ("generic", ["SCIM base URL", "ServiceProviderConfig"]),
+        ("onelogin", ["SCIM base URL", "ServiceProviderConfig"]),
     ],
 )
 def test_the_setup_guide_speaks_the_words_of_the_provider(
