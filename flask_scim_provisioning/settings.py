@@ -67,6 +67,15 @@ def _days(value: Any) -> int | None:
         raise ValueError("a whole number of days, 1 or more, or None") from None
 
 
+def _seconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return _count(value)
+    except ValueError:
+        raise ValueError("a whole number of seconds, 1 or more, or None") from None
+
+
 def _template(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
@@ -88,6 +97,24 @@ SETTINGS = (
         "SCIM_DEFAULT_RESULTS",
         100,
         "Page size of a search that doesn't name one (resources).",
+        _count,
+    ),
+    Setting(
+        "SCIM_CURSOR_SECONDS",
+        86_400,
+        "How long a cursor of a search may be used (seconds); None for ever.",
+        _seconds,
+    ),
+    Setting(
+        "SCIM_BULK_MAX_OPERATIONS",
+        1_000,
+        "How many operations one bulk request may have.",
+        _count,
+    ),
+    Setting(
+        "SCIM_BULK_MAX_PAYLOAD",
+        1_048_576,
+        "Largest body of a bulk request that is read (bytes).",
         _count,
     ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),

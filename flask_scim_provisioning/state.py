@@ -15,6 +15,7 @@ from werkzeug.local import LocalProxy
 
 from .mapping import ResourceMapping
 from .models import Models
+from .scim.cursors import Seal, derive_key
 from .services.integrations import endpoint_path
 
 __all__ = ["EXTENSION", "ProvisioningState", "current_provisioning"]
@@ -55,6 +56,15 @@ class ProvisioningState:
         """How long a new token is valid; None for ever."""
         days = self.settings["SCIM_TOKEN_DAYS"]
         return None if days is None else timedelta(days=days)
+
+    @property
+    def seal(self) -> Seal | None:
+        """What makes cursors; None where the portal has no ``SECRET_KEY``.
+
+        The key is derived each time: a portal may set its ``SECRET_KEY`` after ``init_app``.
+        """
+        secret = current_app.config.get("SECRET_KEY")
+        return Seal(derive_key(secret), self.settings["SCIM_CURSOR_SECONDS"]) if secret else None
 
     def root_url(self) -> str:
         """Return the portal's root as an identity provider reaches it, without a slash at its end.

@@ -108,7 +108,7 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         raise MethodNotAllowed(endpoint.route.methods)
     g.scim_action = call.action
     if call.reads_body:
-        body = reading.json_body(state.settings["SCIM_MAX_BODY_BYTES"])
+        body = reading.json_body(state.settings[call.limit])
         dialect = scope.dialect
         if dialect.name == Generic.name:
             dialect = recognised_by_body(body) or dialect

@@ -52,6 +52,9 @@ def register(blueprint: Blueprint) -> None:
 
 
 def _refused(error: ScimError) -> Response:
+    scope: Scope | None = g.get("scim_scope")
+    if scope is not None:
+        error.detail = scope.dialect.explained(error)
     _record(error)
     return responses.refusal(error)
 

@@ -64,7 +64,7 @@ def _bytes(max_bytes: int) -> bytes:
 
 def _refuse_size(max_bytes: int) -> NoReturn:
     raise PayloadTooLarge(
-        f"The body is larger than {max_bytes} bytes; send members in several requests."
+        f"The body is larger than {max_bytes} bytes; send it in several requests."
     )
 
 

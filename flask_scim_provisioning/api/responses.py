@@ -69,7 +69,9 @@ def documents(bodies: list[dict[str, Any]]) -> ScimResponse:
 
 def page(found: Page) -> ScimResponse:
     """Answer with one page of a search (RFC 7644 section 3.4.2)."""
-    return document(list_response(found.resources, found.total_results, found.start_index))
+    return document(
+        list_response(found.resources, found.total_results, found.start_index, found.next_cursor)
+    )
 
 
 def resource(answered: Resource, status: HTTPStatus = HTTPStatus.OK) -> ScimResponse:

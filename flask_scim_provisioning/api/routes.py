@@ -24,11 +24,13 @@ class Call:
 
     :ivar action: What the activity log calls it.
     :ivar reads_body: Whether it needs the request's body.
+    :ivar limit: The setting that says how large the body may be.
     """
 
     view: View
     action: Action = Action.REQUEST
     reads_body: bool = False
+    limit: str = "SCIM_MAX_BODY_BYTES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ ROUTES: tuple[Route, ...] = (
     Route(("Schemas",), _get(views.schemas)),
     Route(("Schemas", "*"), _get(views.schema)),
     Route(("Me",), dict.fromkeys(_ANY, Call(views.me))),
-    Route(("Bulk",), {"POST": Call(views.bulk)}),
+    Route(("Bulk",), {"POST": Call(views.bulk, reads_body=True, limit="SCIM_BULK_MAX_PAYLOAD")}),
 )
 
 _BY_PATH = {route.path: route for route in ROUTES}

@@ -13,9 +13,12 @@ from flask import request
 from ..mapping import ResourceMapping
 from ..scim import discovery
 from ..scim.attributes import Schema
+from ..scim.bulk import bulk_response, read_bulk
+from ..scim.discovery import BulkLimits, Pagination
 from ..scim.errors import Forbidden, NotImplementedHere, ResourceNotFound
 from ..scim.messages import SearchRequest
 from ..services import directory
+from ..services.bulk import run_bulk
 from ..services.directory import Page
 from ..services.scope import Scope
 from ..state import ProvisioningState
@@ -59,6 +62,7 @@ def _found(
         wanted,
         default_count=state.settings["SCIM_DEFAULT_RESULTS"],
         max_count=state.settings["SCIM_MAX_RESULTS"],
+        seal=state.seal,
     )
 
 
@@ -130,9 +134,20 @@ def delete(
 def service_provider_config(state: ProvisioningState, scope: Scope) -> ScimResponse:
     """``GET /ServiceProviderConfig`` (RFC 7644 section 4)."""
     _refuse_filter()
+    settings = state.settings
     return responses.document(
         discovery.service_provider_config(
-            scope.base_url, max_results=state.settings["SCIM_MAX_RESULTS"]
+            scope.base_url,
+            max_results=settings["SCIM_MAX_RESULTS"],
+            bulk=BulkLimits(
+                settings["SCIM_BULK_MAX_OPERATIONS"], settings["SCIM_BULK_MAX_PAYLOAD"]
+            ),
+            pagination=Pagination(
+                state.seal is not None,
+                settings["SCIM_DEFAULT_RESULTS"],
+                settings["SCIM_MAX_RESULTS"],
+                settings["SCIM_CURSOR_SECONDS"],
+            ),
         )
     )
 
@@ -193,6 +208,7 @@ def me(_state: ProvisioningState, _scope: Scope) -> NoReturn:
     raise NotImplementedHere("A token belongs to a service account; use /Users and an id.")
 
 
-def bulk(_state: ProvisioningState, _scope: Scope) -> NoReturn:
-    """``/Bulk`` (RFC 7644 section 3.7)."""
-    raise NotImplementedHere("There is no bulk here; send the requests one by one.")
+def bulk(state: ProvisioningState, scope: Scope) -> ScimResponse:
+    """``POST /Bulk`` (RFC 7644 section 3.7)."""
+    request = read_bulk(scope.request_body, state.settings["SCIM_BULK_MAX_OPERATIONS"])
+    return responses.document(bulk_response(run_bulk(scope, state.mappings, request)))

@@ -38,6 +38,7 @@ __all__ = [
     "record_administration",
     "record_failure",
     "redact",
+    "write",
 ]
 
 logger = logging.getLogger(__name__)
@@ -200,7 +201,16 @@ def record(
         scim_type=scim_type,
         detail=detail,
     )
+    if scope.batch is not None:
+        scope.batch.entries.append(row)
+        return
     scope.session.connection().execute(_insert(scope.models), row)
+
+
+def write(scope: Scope, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the entries of a batch, in the transaction that does what they tell of."""
+    if rows:
+        scope.session.connection().execute(_insert(scope.models), rows)
 
 
 def record_failure(
@@ -216,6 +226,8 @@ def record_failure(
 ) -> None:
     """Write an entry of what failed, in a transaction of its own; call it after the rollback.
 
+    In a batch it joins the batch's transaction, which goes on after one of its operations failed.
+
     It never raises: the client gets the answer to its own failure, not to ours.
     """
     row = _row(
@@ -229,6 +241,9 @@ def record_failure(
         scim_type=scim_type,
         detail=detail,
     )
+    if scope.batch is not None:
+        scope.batch.entries.append(row)
+        return
     try:
         run_transaction(scope.session, lambda: scope.session.execute(_insert(scope.models), row))
     except (SQLAlchemyError, TemporarilyUnavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +38,14 @@ class Page:
     """Some of the resources that a search found.
 
     :ivar total_results: how many it found in all.
-    :ivar start_index: the 1-based index of the first one here.
+    :ivar start_index: the 1-based index of the first one here; None on a page by cursor.
+    :ivar next_cursor: asks for the next page; None on the last one, and on pages by index.
     """
 
     resources: list[dict[str, Any]]
     total_results: int
-    start_index: int
+    start_index: int | None
+    next_cursor: str | None = None
 
 
 def announce(scope: Scope, mapping: ResourceMapping, outcome: Outcome) -> None:
@@ -60,28 +63,31 @@ def announce(scope: Scope, mapping: ResourceMapping, outcome: Outcome) -> None:
             outcome,
         )
     if outcome.members.changed:
-        signals.send(
+        send(
+            scope,
             signals.membership_changed,
-            scope.tenant,
-            integration_id=scope.integration_id,
-            resource_id=outcome.id,
-            host_id=outcome.host_key,
-            request_id=scope.request_id,
+            outcome,
             added=sorted(outcome.members.added),
             removed=sorted(outcome.members.removed),
         )
 
 
-def send(scope: Scope, signal: Any, outcome: Outcome) -> None:
-    """Send one signal about a resource."""
-    signals.send(
+def send(scope: Scope, signal: Any, outcome: Outcome, **more: Any) -> None:
+    """Send one signal about a resource; in a batch, after its commit."""
+    announce = functools.partial(
+        signals.send,
         signal,
         scope.tenant,
         integration_id=scope.integration_id,
         resource_id=outcome.id,
         host_id=outcome.host_key,
         request_id=scope.request_id,
+        **more,
     )
+    if scope.batch is None:
+        announce()
+    else:
+        scope.batch.after_commit.append(announce)
 
 
 def answer(

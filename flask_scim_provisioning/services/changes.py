@@ -146,9 +146,12 @@ def save(
 
 def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
     normalise = mapping.bindings[key].normalise
-    return bool((normalise(new) or None) != (normalise(old) or None)) or (new is False) != (
-        old is False
-    )
+    return bool(_given(normalise(new)) != _given(normalise(old)))
+
+
+def _given(value: Any) -> Any:
+    """Return None for what says nothing; 0 and false say something."""
+    return None if value in ("", [], {}) else value
 
 
 def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:

@@ -6,22 +6,23 @@ in the same transaction, and sends signals after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..mapping import reading, searching, writing
-from ..mapping.reading import Found, Unlinked, Viewpoint
+from ..mapping.reading import Found, Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim import across, names
+from ..scim.cursors import Seal
 from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
-from ..scim.filters import AttrPath, attr_path, parse_filter
+from ..scim.filters import attr_path, parse_filter
 from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
 from . import permissions, signals
 from .activity import Action
-from .answers import Page, Resource, announce, answer, body, resource, send
+from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
     Outcome,
     changed_values,
@@ -35,7 +36,8 @@ from .changes import (
     validated,
     view_of,
 )
-from .scope import Scope, run_transaction, unit_of_work
+from .paging import Search, page_by_cursor, page_by_index, read
+from .scope import Scope, transact
 
 __all__ = [
     "Page",
@@ -48,18 +50,7 @@ __all__ = [
     "search_resources",
 ]
 
-T = TypeVar("T")
-
 _KINDS = {"User": "USERS", "Group": "GROUPS"}
-
-
-def _read(scope: Scope, work: Callable[[bool], T]) -> T:
-    """Run a use case that reads; should it need links, again in a transaction that writes them."""
-    try:
-        with unit_of_work(scope.session):
-            return work(False)
-    except Unlinked:
-        return run_transaction(scope.session, lambda: work(True))
 
 
 def get_resource(
@@ -81,7 +72,7 @@ def get_resource(
             raise ResourceNotFound(not_found(mapping))
         return found
 
-    found = _read(scope, work)
+    found = read(scope, work)
     return resource(scope, mapping, found, projection, changed=False)
 
 
@@ -92,12 +83,15 @@ def search_resources(
     *,
     default_count: int = 100,
     max_count: int = 200,
+    seal: Seal | None = None,
 ) -> Page:
     """Return one page of what a search finds (RFC 7644 sections 3.4.2 and 3.4.3).
 
     :param mappings: one resource type, or several for a search at the root.
     :param request: ``start_index`` is 1-based; ``count`` is cut to ``max_count``.
+    :param seal: makes cursors, for those who ask for pages by cursor.
     :raises InvalidFilter: when the filter can't be answered; never an empty page instead.
+    :raises InvalidCursor: when the cursor isn't one of this search.
     """
     if isinstance(mappings, ResourceMapping):
         mappings = [mappings]
@@ -119,37 +113,10 @@ def search_resources(
         for mapping in mappings
     }
 
-    def work(link: bool) -> tuple[list[dict[str, Any]], int]:
-        resources: list[dict[str, Any]] = []
-        total = 0
-        offset = request.start_index - 1
-        for mapping in mappings:
-            projection = projections[mapping.endpoint]
-            own_node, own_sort = node, sort_by
-            if len(types) > 1:
-                own_node = node and across.narrowed(node, mapping.resource_type, types)
-                own_sort = sort_by if _has(mapping, sort_by) else None
-            found, matching = searching.fetch_page(
-                mapping,
-                view_of(scope, mapping),
-                node=own_node,
-                sort_by=own_sort,
-                descending=request.sort_order == "descending",
-                offset=max(0, offset - total),
-                limit=max(0, count - len(resources)),
-                projection=projection,
-                link=link,
-            )
-            total += matching
-            resources += [body(mapping, item, projection) for item in found]
-        return resources, total
-
-    resources, total = _read(scope, work)
-    return Page(resources, total, request.start_index)
-
-
-def _has(mapping: ResourceMapping, path: AttrPath | None) -> bool:
-    return path is not None and across.is_defined(path, (mapping.resource_type,))
+    search = Search(mappings, node, sort_by, request.sort_order == "descending", count, projections)
+    if request.cursor is not None:
+        return page_by_cursor(scope, search, request, seal)
+    return page_by_index(scope, search, request.start_index)
 
 
 def create_resource(
@@ -157,10 +124,13 @@ def create_resource(
     mapping: ResourceMapping,
     payload: Mapping[str, Any],
     projection: Projection | None = None,
+    *,
+    wants_body: bool = True,
 ) -> Resource:
     """Create a resource, or adopt a row of the host that has no SCIM id (RFC 7644 section 3.3).
 
     :param payload: the resource in JSON, clean by the RFC.
+    :param wants_body: whether the caller wants the resource's body.
     :raises Uniqueness: when its name is taken by a resource that SCIM knows.
     :raises InvalidValue: when a value is missing or wrong.
     """
@@ -179,10 +149,11 @@ def create_resource(
         outcome = Outcome(resource_id, host_key, 1, created=True, members=members)
         action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
         record(scope, mapping, action, outcome, name, 201)
-        outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
+        if wants_body:
+            outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = run_transaction(scope.session, work)
+    outcome = transact(scope, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -218,12 +189,15 @@ def replace_resource(
     payload: Mapping[str, Any],
     preconditions: Preconditions | None = None,
     projection: Projection | None = None,
+    *,
+    wants_body: bool = True,
 ) -> Resource:
     """Replace a resource (RFC 7644 section 3.5.1).
 
     Members that aren't named are never touched, and neither is what the host can't leave empty;
     other attributes that aren't named are cleared, unless the dialect keeps them.
 
+    :param wants_body: whether the caller wants the resource's body.
     :raises ResourceNotFound: when there is none.
     :raises PreconditionFailed: when its version is another.
     :raises Uniqueness: when the new name is taken.
@@ -243,10 +217,11 @@ def replace_resource(
         members = only_members(mapping, values["members"]) if "members" in values else ()
         action = Action.USER_REPLACED if kind == "User" else Action.GROUP_REPLACED
         outcome = save(scope, mapping, view, found, values, members, action, 200)
-        outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
+        if wants_body:
+            outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = run_transaction(scope.session, work)
+    outcome = transact(scope, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -294,7 +269,7 @@ def modify_resource(
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = run_transaction(scope.session, work)
+    outcome = transact(scope, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -327,6 +302,6 @@ def delete_resource(
         record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
         return outcome
 
-    outcome = run_transaction(scope.session, work)
+    outcome = transact(scope, work)
     signal = signals.user_deleted if kind == "User" else signals.group_deleted
     send(scope, signal, outcome)

@@ -19,7 +19,16 @@ from ..mapping.reading import Unsettled
 from ..models import Models
 from ..scim.errors import TemporarilyUnavailable
 
-__all__ = ["Scope", "is_transient", "rowcount", "run_transaction", "unit_of_work"]
+__all__ = [
+    "Batch",
+    "Scope",
+    "begin_writing",
+    "is_transient",
+    "rowcount",
+    "run_transaction",
+    "transact",
+    "unit_of_work",
+]
 
 T = TypeVar("T")
 
@@ -35,6 +44,18 @@ _TRANSIENT_ERRNOS = frozenset({1205, 1213, 1020})
 _TRANSIENT_WORDS = ("database is locked", "database table is locked")
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What use cases that share one transaction leave for its end.
+
+    :ivar entries: rows of the activity log.
+    :ivar after_commit: what is to be called once the transaction is committed: signals.
+    """
+
+    entries: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Who calls, for which tenant, and what they may do: one for each request.
@@ -44,6 +65,7 @@ class Scope:
     :ivar started: ``time.perf_counter()`` at the beginning of the request.
     :ivar notes: Filled by dialects and use cases wherever leniency changed something.
     :ivar request_body: The body as it was sent; it is redacted before it is kept.
+    :ivar batch: Where a use case is one of several in a transaction of the caller's.
     """
 
     session: Session = field(repr=False)
@@ -59,6 +81,7 @@ class Scope:
     started: float = field(default_factory=time.perf_counter)
     notes: list[str] = field(default_factory=list)
     request_body: Any | None = field(default=None, repr=False)
+    batch: Batch | None = None
 
 
 @contextmanager
@@ -100,6 +123,37 @@ def run_transaction(session: Session, work: Callable[[], T]) -> T:
         else:
             return result
     raise AssertionError("unreachable")
+
+
+def transact(scope: Scope, work: Callable[[], T]) -> T:
+    """Run ``work`` in a transaction of its own, or in a savepoint of the batch's.
+
+    :raises TemporarilyUnavailable: when the database is still busy after the last attempt.
+    """
+    batch = scope.batch
+    if batch is None:
+        return run_transaction(scope.session, work)
+    told = len(batch.entries)
+    try:
+        with scope.session.begin_nested():
+            return work()
+    except BaseException:
+        del batch.entries[told:]
+        raise
+
+
+def begin_writing(session: Session) -> None:
+    """Begin the transaction now, where a savepoint would be taken for its beginning.
+
+    Python's SQLite driver begins one before the first statement that writes, not before SAVEPOINT;
+    releasing that savepoint would commit. It also waits here for other writers, and never later.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if not getattr(driver, "in_transaction", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def rowcount(result: Result[Any]) -> int:

@@ -16,7 +16,11 @@ def test_service_provider_config_says_what_the_service_does(portal: Portal) -> N
     assert config["patch"] == {"supported": True}
     assert config["filter"] == {"supported": True, "maxResults": 200}
     assert config["etag"] == {"supported": True}
-    assert config["bulk"]["supported"] is False
+    assert config["bulk"] == {
+        "supported": True,
+        "maxOperations": 1_000,
+        "maxPayloadSize": 1_048_576,
+    }
     assert config["meta"]["location"].endswith(f"{portal.client.base}/ServiceProviderConfig")
 
 

@@ -1,0 +1,216 @@
+"""Bulk (RFC 7644 section 3.7): the use cases of ``directory``, many of them in one transaction.
+
+Each operation has a savepoint of its own, so that one that fails takes nothing with it; what they
+tell the activity log is written at the end, at once, and signals are sent after the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from ..mapping.reading import Unsettled
+from ..mapping.resources import ResourceMapping
+from ..scim.bulk import (
+    BulkOperation,
+    BulkRequest,
+    BulkResult,
+    Step,
+    postpone,
+    resolve,
+    schedule,
+)
+from ..scim.errors import EndpointNotFound, InternalError, ScimError, UnresolvedReference, shown
+from ..scim.messages import read_patch_envelope
+from ..scim.versions import Preconditions
+from . import activity, directory
+from .activity import Action
+from .answers import Resource
+from .scope import Batch, Scope, begin_writing, is_transient, run_transaction
+
+__all__ = ["run_bulk"]
+
+logger = logging.getLogger(__name__)
+
+_WORDS = {"POST": "created", "PUT": "replaced", "PATCH": "updated", "DELETE": "deleted"}
+_STATUS = {"POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
+
+
+def run_bulk(
+    scope: Scope, mappings: Mapping[str, ResourceMapping], request: BulkRequest
+) -> list[BulkResult]:
+    """Carry out the operations of a bulk request, and return what became of each.
+
+    They run in the order in which they were sent, except that one that refers to a ``bulkId`` waits
+    for it. After ``failOnErrors`` errors the rest isn't carried out, and has no result.
+
+    :param mappings: by endpoint, without its slash.
+    :raises TemporarilyUnavailable: when the database is busy; then nothing was changed.
+    """
+    steps = schedule(request.operations)
+
+    def work() -> tuple[list[BulkResult], Batch]:
+        batch = Batch()
+        begin_writing(scope.session)
+        run = _Run(replace(scope, batch=batch), mappings, request.fail_on_errors)
+        results = run.all(steps)
+        activity.write(scope, batch.entries)
+        return results, batch
+
+    results, batch = run_transaction(scope.session, work)
+    for announce in batch.after_commit:
+        announce()
+    return results
+
+
+@dataclass(slots=True)
+class _Run:
+    """One attempt at all operations.
+
+    :ivar ids: the id of each resource that was created, by its ``bulkId``.
+    :ivar later: the PATCH that completes a resource, where references had to wait.
+    """
+
+    scope: Scope
+    mappings: Mapping[str, ResourceMapping]
+    fail_on_errors: int | None
+    ids: dict[str, str] = field(default_factory=dict)
+    later: list[tuple[BulkResult, Any]] = field(default_factory=list)
+    errors: int = 0
+
+    def all(self, steps: list[Step]) -> list[BulkResult]:
+        """Carry out the steps, then what had to wait for all of them."""
+        results: dict[int, BulkResult] = {}
+        for step in steps:
+            if self.fail_on_errors is not None and self.errors >= self.fail_on_errors:
+                break
+            results[step.operation.number] = self._one(step)
+        for result, patch in self.later:
+            results[result.operation.number] = self._complete(result, patch)
+        return list(results.values())
+
+    def _one(self, step: Step) -> BulkResult:
+        operation, patch = step.operation, None
+        if step.postponed:
+            now, patch = postpone(operation.data, step.postponed)
+            operation = replace(operation, data=now)
+        result = self._guarded(operation, operation.resource_id)
+        if result.error is None and patch is not None:
+            self.later.append((result, patch))
+        return result
+
+    def _complete(self, result: BulkResult, patch: Any) -> BulkResult:
+        """Add the references that had to wait to a resource that was created without them."""
+        operation = result.operation
+        added = self._guarded(
+            replace(operation, method="PATCH", data=patch, version=None),
+            self.ids[operation.bulk_id or ""],
+        )
+        if added.error is None:
+            return replace(result, version=added.version)
+        return replace(result, status=added.status, version=None, error=added.error)
+
+    def _guarded(self, operation: BulkOperation, resource_id: str | None) -> BulkResult:
+        scope = replace(
+            self.scope, started=time.perf_counter(), notes=[], request_body=operation.data
+        )
+        try:
+            resource = self._carried_out(scope, operation, resource_id)
+        except Unsettled:
+            raise
+        except ScimError as error:
+            return self._refused(scope, operation, error)
+        except DBAPIError as error:
+            if is_transient(error) or error.connection_invalidated:
+                raise
+            # Its text quotes values; its kind is enough to go on.
+            logger.error(
+                "Request %s: operation %d failed with %s.",
+                scope.request_id,
+                operation.number,
+                type(error.orig).__name__,
+            )
+        except Exception:
+            logger.exception("Request %s: operation %d failed.", scope.request_id, operation.number)
+        else:
+            return self._done(operation, resource)
+        return self._refused(scope, operation, InternalError())
+
+    def _done(self, operation: BulkOperation, resource: Resource) -> BulkResult:
+        if operation.method == "POST" and operation.bulk_id:
+            self.ids[operation.bulk_id] = resource.id
+        deleted = operation.method == "DELETE"
+        return BulkResult(
+            operation,
+            _STATUS[operation.method or ""],
+            resource.location,
+            None if deleted else resource.version,
+        )
+
+    def _refused(self, scope: Scope, operation: BulkOperation, error: ScimError) -> BulkResult:
+        self.errors += 1
+        error.detail = scope.dialect.explained(error)
+        mapping = self.mappings.get(operation.endpoint)
+        kind = mapping.resource_type.name if mapping is not None else None
+        action = Action.REQUEST
+        if kind is not None and operation.method in _WORDS:
+            action = Action(f"{kind.lower()}.{_WORDS[operation.method]}")
+        activity.record_failure(
+            scope,
+            action,
+            status=int(error.status),
+            scim_type=error.scim_type,
+            detail=error.detail,
+            resource_type=kind,
+            resource_id=operation.resource_id,
+        )
+        location = None
+        if mapping is not None and operation.resource_id is not None:
+            location = f"{scope.base_url}{mapping.endpoint}/{operation.resource_id}"
+        return BulkResult(operation, int(error.status), location, error=error)
+
+    def _carried_out(
+        self, scope: Scope, operation: BulkOperation, resource_id: str | None
+    ) -> Resource:
+        if operation.fault is not None:
+            raise operation.fault
+        mapping = self.mappings.get(operation.endpoint)
+        if mapping is None:
+            raise EndpointNotFound
+        self._require_known(operation)
+        data = resolve(operation.data, self.ids) if operation.references else operation.data
+        conditions = Preconditions(if_match=operation.version)
+        if operation.method == "POST":
+            payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
+            return directory.create_resource(scope, mapping, payload, wants_body=False)
+        found = resolve({"value": resource_id}, self.ids)["value"]
+        if operation.method == "PUT":
+            payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
+            return directory.replace_resource(
+                scope, mapping, found, payload, conditions, wants_body=False
+            )
+        if operation.method == "PATCH":
+            raw = read_patch_envelope(data)
+            changes = scope.dialect.operations(raw, mapping.resource_type, scope.notes)
+            return directory.modify_resource(
+                scope, mapping, found, changes, conditions, wants_body=False
+            )
+        directory.delete_resource(scope, mapping, found, conditions)
+        return Resource(found, {}, 0, f"{scope.base_url}{mapping.endpoint}/{found}", changed=True)
+
+    def _require_known(self, operation: BulkOperation) -> None:
+        """Refuse what refers to a resource that wasn't created.
+
+        RFC 7644 section 3.7.1: a reference that can't be resolved is answered with 409.
+        """
+        unknown = sorted(operation.references - self.ids.keys())
+        if unknown:
+            raise UnresolvedReference(
+                f"No operation of this request has created the bulkId {shown(unknown[0])}; correct "
+                "the operation that should, and send both again."
+            )
