@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .cycle import Progress
     from .report import Report
 
@@ -25,6 +27,9 @@ def run(
     cleanup: bool = False,
     timeout: float = 60.0,
     progress: Progress | None = None,
+    chaos: float = 0.0,
+    hostile: bool = False,
+    second_token: str | Callable[[], str] | None = None,
 ) -> Report:
     """Play an identity provider against a SCIM server and verify every answer.
 
@@ -43,7 +48,14 @@ def run(
     :param cleanup: whether to delete or deactivate everything of the organisation at the end.
     :param timeout: seconds to wait for one answer.
     :param progress: called with a step's name, what is done and what there is to do.
-    :raises ValueError: the provider, dialect, app or endpoint is none.
+    :param chaos: the share of connections that is dropped on purpose, 0 to 0.9: before the
+        request is sent, while the answer is awaited, or with the answer unread. Turns the hostile
+        orders on, and runs the cycle a second time at the end.
+    :param hostile: whether to send what arrives in the wrong order too: members and managers
+        before they exist, the same creation twice at once, a new token in mid-cycle.
+    :param second_token: the token to go on with in mid-cycle, or what issues it then; without it
+        the first one stays.
+    :raises ValueError: the provider, dialect, app, rate or endpoint is none.
     """
     # Imported here so that importing the package doesn't import requests.
     from .jobs import play
@@ -61,4 +73,7 @@ def run(
         cleanup=cleanup,
         timeout=timeout,
         progress=progress,
+        chaos=chaos,
+        hostile=hostile,
+        second_token=second_token,
     )

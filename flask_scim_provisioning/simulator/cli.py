@@ -97,6 +97,20 @@ class ProgressBar:
     show_default=True,
     help="Leave the people there, or deactivate and delete them all at the end.",
 )
+@click.option(
+    "--chaos",
+    metavar="RATE",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="The share of connections to drop on purpose; turns --hostile on.",
+)
+@click.option("--hostile", is_flag=True, help="Send what arrives in the wrong order too.")
+@click.option(
+    "--second-token",
+    envvar="SCIM_SECOND_TOKEN",
+    help="A token to go on with in mid-cycle; SCIM_SECOND_TOKEN in the environment.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def simulate(
     provider: str,
@@ -110,6 +124,9 @@ def simulate(
     workers: int,
     timeout: float,
     keep: bool,
+    chaos: float,
+    hostile: bool,
+    second_token: str | None,
     as_json: bool,
 ) -> None:
     """Play an identity provider against a running SCIM service.
@@ -132,6 +149,9 @@ def simulate(
             cleanup=not keep,
             timeout=timeout,
             progress=bar,
+            chaos=chaos,
+            hostile=hostile,
+            second_token=second_token,
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--endpoint") from error

@@ -15,11 +15,13 @@ from .wire import Answer, ObjectFailed, Quarantined, Wire, literal
 
 Progress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
+SecondToken = str | Callable[[], str] | None
 SAMPLE = 10
 # The organisations the simulator plays; their domains belong to nobody.
 COMPANIES = ("Aurelia", "Borealis", "Cascadia")
 _SIMULATED = re.compile(rf"@({'|'.join(COMPANIES)})-?\d*\.example$", re.IGNORECASE)
 LARGEST_SHARE = 25
+WITHOUT_MEMBERS = {"excludedAttributes": "members"}
 
 
 class Cycle:
@@ -49,6 +51,9 @@ class Cycle:
         self.label = ""
         self.bystanders: dict[str, tuple[Any, Any]] = {}
         self.seen_names: set[str] = set()
+        self.hostile = False
+        self.second_token: SecondToken = None
+        self.present: dict[str, set[str]] = {"/Users": set(), "/Groups": set()}
         self.adopted = 0
 
     @property
@@ -125,10 +130,13 @@ class Cycle:
         with self.step("read schemas and present users"):
             self.readback.advertised = Advertised.of(self.wire)
             for resource in self.wire.pages("/Users"):
+                self.present["/Users"].add(str(resource.get("id")))
                 name = str(resource.get("userName") or "")
                 self.seen_names.add(name.lower())
                 if not _SIMULATED.search(name):
                     self.bystanders[str(resource.get("id"))] = (name, resource.get("active"))
+            groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
+            self.present["/Groups"] = {str(resource.get("id")) for resource in groups}
 
     def was_here_before(self) -> bool:
         """Whether an earlier run left people of this organisation."""
@@ -143,13 +151,64 @@ class Cycle:
             gone = {person.scim_id for person in self.directory.gone}
             for still_there in gone & found.keys():
                 self._surprise(Kind.READ_BACK, f"{still_there} was deleted and is in the list")
+            ours = (_ends_with(f"@{self.directory.domain}"), "userName")
+            self._verify_set("/Users", found.values(), self.directory.people, *ours)
         with self.step("read all groups back"):
+            groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
+            ours = (_starts_with(f"{self.directory.company} "), "displayName")
+            self._verify_set("/Groups", groups, self.directory.groups, *ours)
             self.each(self.groups, self.readback.group)
         self.report.count("users", len(self.people))
         self.report.count("active users", sum(person.active for person in self.people))
         self.report.count("adopted users", self.adopted)
         self.report.count("groups", len(self.groups))
         self.report.count("memberships", sum(len(group.members) for group in self.groups))
+
+    def _verify_set(
+        self,
+        path: str,
+        found: Iterable[Mapping[str, Any]],
+        wanted: Sequence[Person] | Sequence[Group],
+        is_ours: Callable[[str], bool],
+        attribute: str,
+    ) -> None:
+        """Whoever is there and not ours was there before; whoever is ours is there."""
+        names = {str(resource.get("id")): str(resource.get(attribute)) for resource in found}
+        known = {item.scim_id for item in wanted}
+        for item in wanted:
+            if item.scim_id not in names:
+                self._surprise(Kind.MISSING, f"{item.key} is not there", f"GET {path}")
+        for scim_id, name in names.items():
+            if scim_id not in known | self.present[path] and is_ours(name):
+                self._surprise(Kind.EXTRA, f"{scim_id} is one too many", f"GET {path}")
+
+    def created(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        subject: str,
+        match: Callable[[], str | None],
+    ) -> Answer:
+        """Create something; adopt it where a cut-off first request had created it.
+
+        :param match: asks the server for the id, after 409.
+        :return: the answer that holds the resource.
+        :raises ObjectFailed: it was refused, or it exists and can't be found.
+        """
+        resource_type = path[1:-1]
+        answer = self.wire.resource(
+            "POST", path, resource_type, body, expect=(201,), subject=subject
+        )
+        if answer.status == 201:
+            return answer
+        found = match()
+        if found is None:
+            detail = "409 says that it exists, and no match is found"
+            self.report.surprise(Kind.MATCH, detail, request=answer.request, subject=subject)
+            raise ObjectFailed(answer.request)
+        return self.wire.resource(
+            "GET", f"{path}/{found}", resource_type, expected_id=found, subject=subject
+        )
 
     def _verify_bystanders(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         for scim_id, (name, active) in self.bystanders.items():
@@ -207,6 +266,14 @@ class Cycle:
             self.wire.call("POST", "/Users", user, expect=(409,))
             if group is not None:
                 self.wire.call("POST", "/Groups", group, expect=(409,))
+
+
+def _ends_with(ending: str) -> Callable[[str], bool]:
+    return lambda name: name.lower().endswith(ending)
+
+
+def _starts_with(start: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(start)
 
 
 def first(items: Sequence[Item], number: int = SAMPLE) -> Sequence[Item]:

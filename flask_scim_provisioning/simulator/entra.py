@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import entra_payloads as payloads
-from .cycle import first
+from .cycle import WITHOUT_MEMBERS, first
 from .entra_changes import IncrementalCycle
-from .entra_objects import WITHOUT_MEMBERS, EntraObjects
+from .entra_objects import EntraObjects
 from .entra_payloads import WORK_EMAIL
+from .entra_variants import Variants
+from .hostile import HostileOrders
 from .people import Group, Person
 from .readback import manager_of
 from .report import Kind
@@ -29,7 +31,12 @@ class EntraCycle(EntraObjects):
             self.label = f"{dialect}: "
             self.probe()
             IncrementalCycle(self, dialect).run()
+            Variants(self, dialect).run()
         self.label = ""
+        if self.hostile:
+            HostileOrders(self, self, self.second_token).run()
+        if self.wire.chaos:
+            self.second_cycle()
         self.verify_all()
 
     def test_connection(self) -> None:
@@ -80,6 +87,39 @@ class EntraCycle(EntraObjects):
             self.refuse_duplicates(
                 payloads.new_user(person[0]), payloads.new_group(group[0]) if group else None
             )
+
+    def second_cycle(self) -> None:
+        """Everything once more: whoever is known is adopted, and nothing is created."""
+        self.label = "second cycle: "
+        everything: list[Person | Group] = [*self.people, *self.groups]
+        before = [(item, item.scim_id) for item in everything]
+        with self.step("match users"):
+            self.each(self.people, self.provision)
+        self.set_managers(self.people, {str(u.get("id")): u for u in self.wire.pages("/Users")})
+        with self.step("match groups and add members"):
+            self.each(self.groups, self._match_again)
+        moved = sum(item.scim_id != scim_id for item, scim_id in before)
+        if moved:
+            self.report.surprise(Kind.MATCH, f"{moved} objects have another id than before")
+        self.label = ""
+
+    def _match_again(self, group: Group) -> None:
+        group.scim_id = self.match_group("displayName", group.display_name)
+        self.push_members(group)
+
+    def user_body(self, person: Person) -> dict[str, Any]:
+        """See :class:`Sender`."""
+        return payloads.new_user(person)
+
+    def member_request(self, group: Group, ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """See :class:`Sender`."""
+        return "PATCH", payloads.add_members(ids, self.dialect, refs=len(group.members) % 2 == 1)
+
+    def provision_one(self, person: Person) -> None:
+        """See :class:`Sender`."""
+        self.provision(person)
+        self._set_manager(person)
+        self.check_manager(person, self.readback.user(person))
 
     def set_managers(
         self, people: Sequence[Person], resources: Mapping[str, dict[str, Any]]

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import entra_payloads as payloads
-from .cycle import Cycle, Progress
+from .cycle import WITHOUT_MEMBERS, Cycle, Progress
 from .entra_payloads import Dialect
 from .people import Directory, Group, Person, batches
 from .readback import manager_of
 from .report import Kind, Report
 from .wire import PAGE, Wire, literal
 
-WITHOUT_MEMBERS = {"excludedAttributes": "members"}
 PATCHED_USER = (200, 204)
 
 
@@ -65,8 +64,11 @@ class EntraObjects(Cycle):
     def _create(self, person: Person, manager: str | None) -> None:
         texts = int(person.employee_number) % 7 == 3
         body = payloads.new_user(person, manager=manager, texts=texts)
-        answer = self.wire.resource(
-            "POST", "/Users", "User", body, expect=(201,), subject=person.user_name
+        answer = self.created(
+            "/Users",
+            body,
+            person.user_name,
+            lambda: self.matching("userName", person.user_name, {}),
         )
         person.scim_id = answer.body["id"]
         self.readback.compare(person, answer.body, answer.request)
@@ -130,8 +132,11 @@ class EntraObjects(Cycle):
     def create_group(self, group: Group) -> None:
         """POST one group without members (P40, P41)."""
         body = payloads.new_group(group, old_sample=len(group.display_name) % 2 == 0)
-        answer = self.wire.resource(
-            "POST", "/Groups", "Group", body, expect=(201,), subject=group.display_name
+        answer = self.created(
+            "/Groups",
+            body,
+            group.display_name,
+            lambda: self.match_group("displayName", group.display_name),
         )
         group.scim_id = answer.body["id"]
         members, group.members = group.members, []

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .cycle import COMPANIES, Progress
+from .chaos import Chaos
+from .cycle import COMPANIES, Progress, SecondToken
 from .entra import EntraCycle
 from .entra_payloads import Dialect
-from .okta import OktaCycle
-from .okta_payloads import App
-from .people import Directory
-from .report import Report
-from .wire import (
+from .habits import (
     ENTRA,
     ENTRA_RETRY,
-    FLAG,
     OKTA_CATALOGUE,
     OKTA_RETRY,
     OKTA_WIZARD,
     Headers,
-    Quarantined,
     RetryPolicy,
-    Wire,
-    split_endpoint,
 )
+from .okta import OktaCycle
+from .okta_payloads import App
+from .people import Directory
+from .report import Report
+from .wire import FLAG, Quarantined, Wire, split_endpoint
 
 Job = EntraCycle | OktaCycle
 _ENTRA_COMPANY, _WIZARD_COMPANY, _CATALOGUE_COMPANY = COMPANIES
@@ -43,15 +41,19 @@ class Run:
     workers: int
     timeout: float
     progress: Progress | None
+    chaos: Chaos | None = None
+    hostile: bool = False
 
     def wire(self, headers: Headers, retry: RetryPolicy) -> Wire:
         """A connection with the provider's headers."""
-        return Wire(self.endpoint, self.token, self.report, headers, retry, self.timeout)
+        return Wire(
+            self.endpoint, self.token, self.report, headers, retry, self.timeout, self.chaos
+        )
 
     def entra(self, dialects: tuple[Dialect, ...]) -> EntraCycle:
         """Entra's job."""
         directory = Directory(_ENTRA_COMPANY, seed=self.seed, users=self.users, groups=self.groups)
-        return EntraCycle(
+        cycle = EntraCycle(
             self.wire(ENTRA, ENTRA_RETRY),
             directory,
             self.report,
@@ -59,6 +61,8 @@ class Run:
             workers=self.workers,
             progress=self.progress,
         )
+        cycle.hostile = self.hostile
+        return cycle
 
     def okta(self, app: App, share: Callable[[int], int]) -> OktaCycle:
         """The job of one app; ``share`` gives its part of a number of people or groups."""
@@ -67,7 +71,7 @@ class Run:
         directory = Directory(
             company, seed=self.seed, users=share(self.users), groups=share(self.groups)
         )
-        return OktaCycle(
+        cycle = OktaCycle(
             self.wire(headers, OKTA_RETRY),
             directory,
             self.report,
@@ -75,6 +79,8 @@ class Run:
             workers=self.workers,
             progress=self.progress,
         )
+        cycle.hostile = self.hostile
+        return cycle
 
 
 def play(
@@ -91,14 +97,32 @@ def play(
     cleanup: bool,
     timeout: float,
     progress: Progress | None,
+    chaos: float,
+    hostile: bool,
+    second_token: SecondToken,
 ) -> Report:
     """See :func:`flask_scim_provisioning.simulator.run`."""
     base, flags = split_endpoint(endpoint)
     report = Report(provider, base)
-    run = Run(endpoint, token, report, users, groups, seed, workers, timeout, progress)
+    run = Run(
+        endpoint,
+        token,
+        report,
+        users,
+        groups,
+        seed,
+        workers,
+        timeout,
+        progress,
+        Chaos(chaos, seed),
+        hostile or chaos > 0 or second_token is not None,
+    )
     for job in _jobs(run, provider, dialect, app, flagged=FLAG in flags):
+        job.wire.token, job.second_token = token, second_token
         try:
             job.run()
+            # One token replaces the other once; what follows has the new one.
+            token, second_token = job.wire.token, None
             if cleanup:
                 job.cleanup()
         except Quarantined as error:

@@ -47,13 +47,15 @@ def mapped_catalogue(person: Person) -> dict[str, str | bool | None]:
         "addresses[primary eq true].postalCode": person.postal_code,
         "addresses[primary eq true].country": person.country,
         f"{ENTERPRISE}:employeeNumber": person.employee_number,
+        # Okta maps a text of its profile (section 4), which is no id of the server.
+        f"{ENTERPRISE}:manager.value": person.manager.employee_number if person.manager else None,
     }
 
 
 def profile(person: Person, app: App) -> dict[str, Any]:
     """The mapped attributes of one person; ``active`` is never among them (2.1)."""
     email: dict[str, Any] = {"primary": True, "value": person.email}
-    enterprise = {"department": person.department}
+    enterprise: dict[str, Any] = {"department": person.department}
     mapped: dict[str, Any] = {
         "userName": person.user_name,
         "name": {"givenName": person.given_name, "familyName": person.family_name},
@@ -65,6 +67,11 @@ def profile(person: Person, app: App) -> dict[str, Any]:
     if app is App.CATALOGUE:
         email["type"] = "work"
         enterprise["employeeNumber"] = person.employee_number
+        if person.manager is not None:
+            enterprise["manager"] = {
+                "value": person.manager.employee_number,
+                "displayName": person.manager.display_name,
+            }
         mapped |= {
             "displayName": person.display_name,
             "locale": person.locale,

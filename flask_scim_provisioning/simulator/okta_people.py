@@ -61,8 +61,11 @@ class OktaPeople(Cycle):
         if found is None:
             password = secrets.token_urlsafe(6)
             body = payloads.new_user(person, self.app, password)
-            answer = self.wire.resource(
-                "POST", "/Users", "User", body, expect=(201,), subject=person.user_name
+            answer = self.created(
+                "/Users",
+                body,
+                person.user_name,
+                lambda: self.matching("userName", person.user_name, LOOK_UP),
             )
             person.scim_id = answer.body["id"]
             self.readback.compare(person, answer.body, answer.request)

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     MISSING_ID = "missing id"
     READ_BACK = "read back differently"
     MEMBERS = "wrong members"
+    EXTRA = "resource nobody asked for"
+    MISSING = "resource missing"
     SENSITIVE = "sensitive value returned"
     MATCH = "wrong match"
     BYSTANDER = "somebody else changed"
@@ -67,6 +69,8 @@ class Step:
     seconds: float = 0.0
     surprises: int = 0
     throttled: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    done_before: int = 0
     durations: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
@@ -100,6 +104,8 @@ class Step:
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "methods": dict(sorted(self.methods.items())),
             "throttled": self.throttled,
+            "dropped": dict(sorted(self.dropped.items())),
+            "done_before": self.done_before,
             "surprises": self.surprises,
         }
 
@@ -162,9 +168,19 @@ class Report:
             step.methods[method] += 1
 
     def throttled(self) -> None:
-        """Record that a request had to be sent again because of 429."""
+        """Record that a request had to be sent again because of 429 or 503."""
         with self._lock:
             self._current().throttled += 1
+
+    def dropped(self, moment: str) -> None:
+        """Record a connection that was dropped on purpose; ``moment`` says when."""
+        with self._lock:
+            self._current().dropped[moment] += 1
+
+    def found_done(self) -> None:
+        """Record a repeated request whose first, cut-off sending had been carried out."""
+        with self._lock:
+            self._current().done_before += 1
 
     def surprise(self, kind: Kind, detail: str, *, request: str = "", subject: str = "") -> None:
         """Record a surprise; the first ones are kept, the others counted."""
@@ -225,7 +241,8 @@ class Report:
         lines += ["", f"{self.requests} requests in {self.seconds:.1f} s ({rate:.0f} per second)"]
         throttled = sum(step.throttled for step in self.steps)
         if throttled:
-            lines.append(f"{throttled} requests were sent again after 429")
+            lines.append(f"{throttled} requests were sent again after 429 or 503")
+        lines += self._drop_lines()
         if self.counts:
             lines.append(", ".join(f"{count} {what}" for what, count in self.counts.items()))
         lines += [f"Note: {note}" for note in self.notes]
@@ -233,6 +250,16 @@ class Report:
         if self.stopped is not None:
             lines.append(f"Stopped: {self.stopped}")
         return "\n".join(lines)
+
+    def _drop_lines(self) -> list[str]:
+        moments = sum((step.dropped for step in self.steps), Counter[str]())
+        if not moments:
+            return []
+        listed = ", ".join(f"{count} {moment}" for moment, count in sorted(moments.items()))
+        lines = [f"{moments.total()} connections were dropped on purpose: {listed}"]
+        done = sum(step.done_before for step in self.steps)
+        lines.append(f"{done} repeated requests found their work done already")
+        return lines
 
     def _surprise_lines(self) -> list[str]:
         if not self._totals:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit, urlunsplit
 import requests
 from urllib3.util import SKIP_HEADER
 
+from .chaos import SETTLING, Chaos, Dropped, Moment
 from .checks import (
     Problem,
     error_problems,
@@ -21,10 +22,13 @@ from .checks import (
     resource_problems,
     sensitive_problems,
 )
+from .habits import Headers, RetryPolicy
 from .report import Kind, Report
 
 FLAG = "aadoptscim062020"
 PAGE = 100
+# What a repeated request may be answered because its first, cut-off sending was carried out.
+ALREADY_DONE = {"POST": 409, "DELETE": 404}
 
 
 class ObjectFailed(Exception):
@@ -33,57 +37,6 @@ class ObjectFailed(Exception):
 
 class Quarantined(Exception):
     """The server can't be used at all; the provider stops the job."""
-
-
-@dataclass(frozen=True)
-class Headers:
-    """What one identity provider sends, and does not send, beside the body."""
-
-    always: Mapping[str, str]
-    with_body: Mapping[str, str]
-    absent: tuple[str, ...] = ()
-    blank_as_plus: bool = True
-
-
-# Entra: no User-Agent, no Accept, no Content-Type without a body.
-ENTRA = Headers(
-    always={"ADSCIMVersion": "6.0"},
-    with_body={"Content-Type": "application/scim+json; charset=utf-8"},
-    absent=("User-Agent", "Accept-Encoding"),
-)
-_OKTA_ALWAYS = {
-    "User-Agent": "Okta SCIM Client 1.0.0",
-    "Accept": "application/scim+json",
-    "Accept-Charset": "utf-8",
-    "Accept-Encoding": "gzip,deflate",
-    "Connection": "Keep-Alive",
-}
-# Captures of wizard apps write a blank in a filter as %20, those of catalogue apps as a plus.
-OKTA_WIZARD = Headers(_OKTA_ALWAYS, ENTRA.with_body, blank_as_plus=False)
-OKTA_CATALOGUE = Headers(_OKTA_ALWAYS, ENTRA.with_body)
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """What the provider does about 429.
-
-    :param attempts: how often one request is sent at most.
-    :param without: seconds the provider would wait when ``Retry-After`` is no integer; the
-        simulator records a surprise and waits ``patience`` at most.
-    :param doubling: whether each further 429 doubles the wait.
-    :param patience: the longest wait in seconds before the simulator gives up on the object.
-    """
-
-    attempts: int
-    without: float
-    doubling: bool
-    patience: float = 60.0
-
-
-# Entra pauses for Retry-After; without it the object waits for the next cycle, 40 minutes later.
-ENTRA_RETRY = RetryPolicy(attempts=5, without=2400.0, doubling=False)
-# Okta understands whole seconds only, takes 5 minutes otherwise, and gives up after the tenth.
-OKTA_RETRY = RetryPolicy(attempts=10, without=300.0, doubling=True)
 
 
 @dataclass(frozen=True)
@@ -111,12 +64,12 @@ class Answer:
 class BearerToken(requests.auth.AuthBase):
     """The token on each request; a ``.netrc`` can't replace it and no ``repr`` shows it."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token on one request."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self._wire.token}"
         return request
 
 
@@ -128,6 +81,7 @@ class Wire:
     :param token: the bearer token.
     :param report: where requests and surprises are recorded.
     :param timeout: seconds for one answer (Okta's limit is 60).
+    :param chaos: which connections are dropped on purpose.
     :raises ValueError: the endpoint is no HTTP URL.
     """
 
@@ -139,13 +93,15 @@ class Wire:
         headers: Headers,
         retry: RetryPolicy,
         timeout: float = 60.0,
+        chaos: Chaos | None = None,
     ) -> None:
         self.base, self.flags = split_endpoint(endpoint)
         self.report = report
         self.headers = headers
         self.retry = retry
         self.timeout = timeout
-        self._token = token
+        self.chaos = chaos
+        self.token = token
         self._local = threading.local()
 
     def get(
@@ -198,24 +154,28 @@ class Wire:
         self._surprises(problems, answer.request, subject)
         return answer
 
-    def pages(self, path: str) -> list[dict[str, Any]]:
+    def pages(
+        self, path: str, query: Mapping[str, str | int] | None = None
+    ) -> list[dict[str, Any]]:
         """Every resource of an endpoint, read in pages of 100 as both providers do.
 
         Pages move while somebody else creates or deletes; a list that does not fit together is
         read once more, and is a surprise only when it still does not.
         """
-        found, problems = self._read_pages(path)
+        found, problems = self._read_pages(path, query or {})
         if problems:
-            found, problems = self._read_pages(path)
+            found, problems = self._read_pages(path, query or {})
         self._surprises(problems, f"GET {path}", "")
         return list(found.values())
 
-    def _read_pages(self, path: str) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    def _read_pages(
+        self, path: str, query: Mapping[str, str | int]
+    ) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
         start, total = 1, 0
         found: dict[str, dict[str, Any]] = {}
         problems: list[Problem] = []
         while True:
-            answer = self.listing(path, {"startIndex": start, "count": PAGE})
+            answer = self.listing(path, {**query, "startIndex": start, "count": PAGE})
             for resource in answer.resources:
                 scim_id = str(resource.get("id"))
                 if scim_id in found:
@@ -240,18 +200,34 @@ class Wire:
         expect: Collection[int] = (200,),
         subject: str = "",
     ) -> Answer:
-        """Send one request, again after 429, and record what an identity provider minds.
+        """Send one request, and record what an identity provider minds.
+
+        It is sent again after 429, after 503 with ``Retry-After``, and when the connection was
+        dropped. Then a POST may be answered 409 and a DELETE 404, for the first one may have been
+        carried out.
 
         :raises ObjectFailed: the status is none of ``expect``, or there was no answer.
         :raises Quarantined: the server answers 401: the token is refused.
         """
-        request = f"{method} {path}"
-        for attempt in range(1, self.retry.attempts + 1):
-            response = self._send(method, path, query, body, subject)
-            if response.status_code != 429 or 429 in expect:
+        request, attempt = f"{method} {path}", 1
+        moments: set[Moment] = set()
+        while True:
+            try:
+                response = self._send(method, path, query, body, subject)
+            except Dropped as drop:
+                moments.add(drop.moment)
+                continue
+            if not _is_throttled(response) or response.status_code in expect:
                 break
             if attempt == self.retry.attempts or not self._wait(response, attempt, request):
                 break
+            attempt += 1
+        if Moment.WAITING in moments and method != "GET":
+            time.sleep(SETTLING)
+        done = ALREADY_DONE.get(method) if moments - {Moment.BEFORE} else None
+        if done is not None and done == response.status_code and done not in expect:
+            self.report.found_done()
+            expect = {*expect, done}
         return self._judge(response, request, expect, subject)
 
     def _send(
@@ -267,6 +243,11 @@ class Wire:
         if body is not None:
             headers.update(self.headers.with_body)
             data = json.dumps(body, ensure_ascii=False).encode()
+        drop = self.chaos.draw() if self.chaos is not None else None
+        if drop is not None and drop.moment is Moment.BEFORE:
+            self.report.dropped(drop.moment)
+            raise Dropped(drop.moment)
+        waiting = drop is not None and drop.moment is Moment.WAITING
         started = time.perf_counter()
         try:
             response = self._session().request(
@@ -274,15 +255,24 @@ class Wire:
                 self.base + path + self.encode(query),
                 data=data,
                 headers=headers,
-                timeout=self.timeout,
+                timeout=(self.timeout, drop.patience if drop and waiting else self.timeout),
                 allow_redirects=False,
+                stream=drop is not None,
             )
         except requests.RequestException as error:
+            if drop is not None:
+                self.report.dropped(drop.moment)
+                raise Dropped(drop.moment) from error
             self.report.answered(method, 0, time.perf_counter() - started)
             self.report.surprise(
                 Kind.NO_ANSWER, type(error).__name__, request=f"{method} {path}", subject=subject
             )
             raise ObjectFailed(f"{method} {path}") from error
+        if drop is not None:
+            # Closed without reading, the connection can't be used for another request.
+            response.close()
+            self.report.dropped(drop.moment)
+            raise Dropped(drop.moment)
         self.report.answered(method, response.status_code, time.perf_counter() - started)
         return response
 
@@ -297,7 +287,7 @@ class Wire:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            session.auth = BearerToken(self._token)
+            session.auth = BearerToken(self)
             session.headers.clear()
             # urllib3 adds headers of its own unless it is told not to.
             session.headers.update(dict.fromkeys(self.headers.absent, SKIP_HEADER))
@@ -337,7 +327,7 @@ class Wire:
             problems += error_problems(status, body)
         elif status != 204 and not response.content:
             problems.append((Kind.BODY, f"the {status} has no body"))
-        problems += sensitive_problems(body, self._token)
+        problems += sensitive_problems(body, self.token)
         if status not in expect:
             wanted = " or ".join(str(code) for code in sorted(expect))
             kind = Kind.SERVER_ERROR if status >= 500 else Kind.STATUS
@@ -368,6 +358,12 @@ def split_endpoint(endpoint: str) -> tuple[str, frozenset[str]]:
         raise ValueError("The endpoint must be the http or https URL of the SCIM service.")
     flags = frozenset(name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True))
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "")), flags
+
+
+def _is_throttled(response: requests.Response) -> bool:
+    return response.status_code == 429 or (
+        response.status_code == 503 and "Retry-After" in response.headers
+    )
 
 
 def literal(value: str) -> str:

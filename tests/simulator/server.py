@@ -46,6 +46,8 @@ class FakeServer:
         self.groups: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str, Any]] = []
         self.schemas: list[dict[str, Any]] | None = None
+        self.tokens: tuple[str, ...] = (TOKEN,)
+        self.heard: Callable[[str], object] = str
         self.media_type = "application/scim+json"
         self.lock = threading.RLock()
 
@@ -64,7 +66,9 @@ class FakeServer:
         with self.lock:
             self.requests.append((request.method, path, body))
             try:
-                if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+                token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+                self.heard(token)
+                if token not in self.tokens:
                     raise Refused(401, "The token is unknown.")
                 status, answer = self.handle(
                     request.method, path, dict(parse_qsl(parts.query)), copy.deepcopy(body)
@@ -136,6 +140,7 @@ class FakeServer:
                 resource[ENTERPRISE]["manager"] = {"value": manager}
         else:
             members = [{"value": m["value"]} for m in resource.get("members", ())]
+            self.refuse_strangers([member["value"] for member in members])
             resource["members"] = members
         resource["schemas"] = [urn, *([ENTERPRISE] if ENTERPRISE in resource else [])]
         location = f"{BASE}/{kind}s/{resource['id']}"
@@ -188,6 +193,7 @@ class FakeServer:
         holder = resource.setdefault(urn, {}) if urn else resource
         if shape["key"] and name != "manager":
             wanted: Any = True if shape["wanted"] == "true" else shape["wanted"].strip('"')
+            wanted = boolean(wanted) if shape["key"] == "primary" else wanted
             elements = holder.setdefault(name, [])
             holder = next((e for e in elements if e.get(shape["key"]) == wanted), None)
             if holder is None:
@@ -207,7 +213,10 @@ class FakeServer:
         self, resource: dict[str, Any], op: str, wanted: str | None, value: Any
     ) -> None:
         ids = [member["value"] for member in resource["members"]]
+        value = [{"value": value}] if isinstance(value, str) else value
         named = [wanted.strip('"')] if wanted else [member["value"] for member in value or ()]
+        if op != "remove":
+            self.refuse_strangers(named)
         if op == "remove":
             ids = [member for member in ids if member not in named]
         elif op == "replace":
@@ -215,6 +224,10 @@ class FakeServer:
         else:
             ids += [member for member in named if member not in ids]
         resource["members"] = [{"value": member} for member in ids]
+
+    def refuse_strangers(self, ids: list[str]) -> None:
+        if not self.users.keys() >= set(ids):
+            raise Refused(400, "A member is no user.")
 
     def unreference(self, gone: str) -> None:
         for group in self.groups.values():

@@ -11,17 +11,19 @@ import pytest
 import requests
 import responses
 
-from flask_scim_provisioning.simulator.report import Kind, Report
-from flask_scim_provisioning.simulator.wire import (
+from flask_scim_provisioning.simulator.habits import (
     ENTRA,
     ENTRA_RETRY,
     OKTA_CATALOGUE,
     OKTA_RETRY,
     OKTA_WIZARD,
     Headers,
+    RetryPolicy,
+)
+from flask_scim_provisioning.simulator.report import Kind, Report
+from flask_scim_provisioning.simulator.wire import (
     ObjectFailed,
     Quarantined,
-    RetryPolicy,
     Wire,
     literal,
     split_endpoint,
