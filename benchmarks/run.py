@@ -71,7 +71,7 @@ def measure(database: str, directory: Directory, effort: Effort, only: str = "")
             url = empty_database(database, folder, name)
             stack.callback(drop_database, url)
             base, token = module.seed(url, directory.users)
-            _analyze(url)
+            analyze(url)
             places.append((f"{module.__name__}:create_app()", url, base, token))
         starts = [_start_seconds(places, turn) for turn in range(effort.starts)]
         both = tuple(stack.enter_context(Server(*place)) for place in places)
@@ -98,7 +98,7 @@ def measure(database: str, directory: Directory, effort: Effort, only: str = "")
         )
 
 
-def _analyze(url: str) -> None:
+def analyze(url: str) -> None:
     """Let PostgreSQL's planner know the tables, as autovacuum does within minutes.
 
     SQLite has nothing of the kind, and most portals never call ANALYZE.

@@ -18,7 +18,7 @@ release = _setup["metadata"]["version"]
 version = release
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "tables"]
-exclude_patterns = ["_build", "_ext", "performance-results.md"]
+exclude_patterns = ["_build", "_ext", "performance-results.md", "performance-protocol.md"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 

@@ -19,8 +19,10 @@ from sphinx.util.docutils import SphinxDirective
 
 from flask_scim_provisioning.cli import scim
 from flask_scim_provisioning.dialects import DIALECTS, Dialect
+from flask_scim_provisioning.dialects.table import DEVIATIONS, REWRITES, Deviation
 from flask_scim_provisioning.scim import errors
 from flask_scim_provisioning.scim.errors import ScimError
+from flask_scim_provisioning.scim.remedies import REMEDIES
 from flask_scim_provisioning.services import signals
 from flask_scim_provisioning.services.permissions import SCIM_PROVISIONER_PERMISSIONS
 from flask_scim_provisioning.settings import SETTINGS
@@ -91,32 +93,29 @@ def dialect_table() -> Iterator[str]:
         for rule, text in rules.items()
     ]
     yield from table(head, rows)
-    lists = ("body_rewrites", "pathless_rewrites", "whole_rewrites", "leaf_rewrites")
-    filters = ("filter_repairs", "comparison_rewrites")
-    for name in (*lists, *filters):
-        yield from _rewrites(name, dialects)
+    yield from ("## Deviations", "")
+    rows = [
+        (
+            each.sent,
+            each.senders,
+            each.meaning,
+            _understood_by(each, dialects),
+            f"“{each.note}”" if each.note else "",
+            f"`{each.test}`",
+        )
+        for each in DEVIATIONS
+    ]
+    yield from table(("Sent", "By", "Read as", "Understood for", "Note", "Test"), rows)
 
 
-def _rewrites(name: str, dialects: list[Dialect]) -> Iterator[str]:
-    titles = {
-        "body_rewrites": "Bodies of POST and PUT",
-        "pathless_rewrites": "Values of PATCH operations without a path",
-        "whole_rewrites": "Values of whole attributes",
-        "leaf_rewrites": "Values of simple attributes",
-        "filter_repairs": "Filters that can't be read",
-        "comparison_rewrites": "Comparisons in filters",
-    }
-    found: dict[Any, list[str]] = {}
-    for dialect in dialects:
-        for rewrite in getattr(dialect, name):
-            found.setdefault(rewrite, []).append(dialect.title)
-    if found:
-        yield from (f"## {titles[name]}", "")
-        rows = [
-            (markdown(" ".join(inspect.cleandoc(rewrite.__doc__ or "").split())), ", ".join(users))
-            for rewrite, users in found.items()
-        ]
-        yield from table(("Habit", "Understood from"), rows)
+def _understood_by(deviation: Deviation, dialects: list[Dialect]) -> str:
+    """Return the dialects that understand a deviation; all do what isn't in their lists."""
+    users = [
+        dialect.title
+        for dialect in dialects
+        if any(deviation.rewrite in getattr(dialect, name) for name in REWRITES)
+    ]
+    return "all" if len(users) in (0, len(dialects)) else ", ".join(users)
 
 
 def error_list() -> Iterator[str]:
@@ -131,10 +130,11 @@ def error_list() -> Iterator[str]:
             f"{int(each.status)}",
             f"`{each.scim_type}`" if each.scim_type else "",
             markdown(inspect.cleandoc(each.__doc__ or "").split("\n\n")[0]),
+            REMEDIES[each.__name__],
         )
         for each in sorted(classes, key=lambda each: (int(each.status), each.__name__))
     ]
-    yield from table(("Status", "`scimType`", "When"), rows)
+    yield from table(("Status", "`scimType`", "When", "What to do"), rows)
 
 
 def permissions() -> Iterator[str]:
