@@ -148,6 +148,11 @@ class ScalarBinding(Binding):
         self.expressions = (slot.expression,)
         self.place = slot.place
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the column's value is the SCIM value."""
+        return self._slot.from_host is None
+
     def reader(self, start: int) -> Reader:
         """Read the one column."""
         convert = self._slot.from_host

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ..scim.errors import TemporarilyUnavailable
 from ..scim.projection import Projection
 from ..scim.versions import etag
-from .bindings import Dump, Reader, StoredBinding
+from .bindings import Dump, Reader, ScalarBinding, StoredBinding
 from .groups import GroupsBinding
 from .links import may_be_id
 from .membership import MembersBinding
@@ -86,10 +86,12 @@ class Plan:
 
     mapping: ResourceMapping
     select: sa.Select[Any]
+    plain: tuple[tuple[str, int], ...]
     readers: tuple[tuple[str, Reader], ...]
     members: MembersBinding | None
     member_names: bool
     values: tuple[ValuesBinding | GroupsBinding, ...]
+    whole: frozenset[str]
     stored: frozenset[str]
     meta: bool
     default_active: bool
@@ -119,7 +121,9 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
         sa.type_coerce(links.last_modified, InstantText()),
         sa.type_coerce(links.stored, StoredDocument()),
     ]
+    plain: list[tuple[str, int]] = []
     readers: list[tuple[str, Reader]] = []
+    whole: set[str] = set()
     stored: set[str] = set()
     members: MembersBinding | None = None
     values: list[ValuesBinding | GroupsBinding] = []
@@ -130,13 +134,17 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
         if isinstance(binding, MembersBinding):
             members = binding
             continue
-        stored.add(key)
         if isinstance(binding, StoredBinding):
+            whole.add(key)
             continue
+        stored.add(key)
         if isinstance(binding, ValuesBinding | GroupsBinding):
             values.append(binding)
             continue
-        readers.append((key, binding.reader(len(columns))))
+        if isinstance(binding, ScalarBinding) and binding.is_plain:
+            plain.append((key, len(columns)))
+        else:
+            readers.append((key, binding.reader(len(columns))))
         columns.extend(binding.expressions)
     statement = (
         sa.select(*columns)
@@ -146,10 +154,12 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, member_names: bool)
     return Plan(
         mapping,
         statement,
+        tuple(plain),
         tuple(readers),
         members,
         member_names,
         tuple(values),
+        frozenset(whole),
         frozenset(stored),
         "meta" in keys,
         "active" in keys and isinstance(mapping.bindings.get("active"), StoredBinding),
@@ -170,6 +180,10 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
     found = []
     for row in rows:
         flat: dict[str, Any] = {}
+        for key, column in plan.plain:
+            value = row[column]
+            if value is not None:
+                flat[key] = value
         for key, read in plan.readers:
             value = read(row, dump)
             if value is not None:
@@ -194,10 +208,14 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
         return None
     prefix = f"{view.base_url}{mapping.endpoint}/"
     kind = mapping.resource_type.name
+    whole = plan.whole
     for item in found:
         flat = item.flat
         for key, remainder in item.stored.items():
-            if key in plan.stored:
+            if key in whole:
+                if remainder is not None:
+                    flat[key] = remainder
+            elif key in plan.stored:
                 value = bindings[key].merge(flat.get(key), remainder)
                 if value is not None:
                     flat[key] = value

@@ -307,6 +307,14 @@ def parse_datetime(value: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def _instant(value: Any) -> str | None:
+    return None if value is None else format_datetime(value)
+
+
+def _instant_from_text(value: Any) -> str | None:
+    return None if value is None else f"{value[:10]}T{value[11:23]}Z"
+
+
 class InstantText(sa.TypeDecorator[str]):
     """Reads a ``UtcDateTime`` as SCIM writes it.
 
@@ -322,11 +330,9 @@ class InstantText(sa.TypeDecorator[str]):
         kind = sa.String() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
         return dialect.type_descriptor(kind)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Convert:
         """Return ``2024-05-15T09:21:23.000Z``."""
-        if isinstance(value, str):
-            return f"{value[:10]}T{value[11:23]}Z"
-        return None if value is None else format_datetime(value)
+        return _instant_from_text if dialect.name == "sqlite" else _instant
 
 
 def _reader_of_json() -> Convert:
@@ -341,6 +347,10 @@ def _reader_of_json() -> Convert:
 _read_json = _reader_of_json()
 
 
+def _document_from_text(value: Any) -> Any:
+    return None if value is None else _read_json(value)
+
+
 class StoredDocument(sa.TypeDecorator[dict[str, Any]]):
     """Reads the JSON of a link row; PostgreSQL's driver has read it already."""
 
@@ -352,12 +362,11 @@ class StoredDocument(sa.TypeDecorator[dict[str, Any]]):
         kind: sa.types.TypeEngine[Any] = JSONB() if dialect.name == "postgresql" else sa.Text()
         return dialect.type_descriptor(kind)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dict[str, Any] | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Convert | None:
         """Return the document, or None where there is none."""
-        document: dict[str, Any] | None = value
-        if isinstance(value, str | bytes):
-            document = _read_json(value)
-        return document
+        if dialect.name == "postgresql":
+            return super().result_processor(dialect, coltype)
+        return _document_from_text
 
 
 def _datetime_parser(*, aware: bool) -> Convert:

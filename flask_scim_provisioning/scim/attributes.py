@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 
 class Type(StrEnum):
@@ -197,6 +197,12 @@ COMMON_ATTRIBUTES = (SCHEMAS, ID, EXTERNAL_ID, META)
 """What every resource has, in no schema's document (RFC 7643 section 3.1)."""
 
 
+Layout: TypeAlias = tuple[tuple[str, ...], tuple[tuple[str, tuple[tuple[str, str], ...]], ...]]
+"""The flat keys of the core schema, and for each extension its names with their flat keys."""
+
+_MOST_LAYOUTS = 1_024
+
+
 @dataclass(frozen=True, eq=False)
 class ResourceType:
     """One kind of resource: its endpoint, its core schema and its extensions (RFC 7643 section 6).
@@ -264,6 +270,34 @@ class ResourceType:
     def schema_named(self, urn: str) -> Schema | None:
         """Return the core schema or extension of that URN, in any case."""
         return self._schema_by_lower_id.get(urn.lower())
+
+    @cached_property
+    def _layouts(self) -> dict[tuple[str, ...], Layout]:
+        return {}
+
+    def layout(self, keys: tuple[str, ...]) -> Layout:
+        """Return the order in which a flat resource with these keys is written, without ``meta``.
+
+        A page of resources has few sets of keys, and each is put in order once.
+        """
+        found = self._layouts.get(keys)
+        if found is None:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            given = frozenset(keys) - {SCHEMAS.name, META.name}
+            extensions = []
+            for extension in self.extensions:
+                places = tuple(
+                    (item.name, key)
+                    for item in extension.attributes
+                    if (key := f"{extension.id}:{item.name}") in given
+                )
+                if places:
+                    extensions.append((extension.id, places))
+            inner = {key for _, places in extensions for _, key in places}
+            own = tuple(key for key in self.keys if key in given and key not in inner)
+            found = self._layouts[keys] = own, tuple(extensions)
+        return found
 
     def schema_of(self, key: str) -> str:
         """Return the URN of the schema that a flat key belongs to."""

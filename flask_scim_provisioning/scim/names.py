@@ -67,27 +67,19 @@ def nest(flat: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]
     """
     schemas = [resource_type.schema.id]
     resource: dict[str, Any] = {"schemas": schemas}
-    for attribute in _CORE_FIRST:
-        if flat.get(attribute) is not None:
-            resource[attribute] = flat[attribute]
-    for item in resource_type.schema.attributes:
-        if flat.get(item.name) is not None:
-            resource[item.name] = flat[item.name]
-    for extension in resource_type.extensions:
-        values = {}
-        for item in extension.attributes:
-            value = flat.get(f"{extension.id}:{item.name}")
-            if value is not None:
-                values[item.name] = value
+    own, extensions = resource_type.layout(tuple(flat))
+    for key in own:
+        value = flat[key]
+        if value is not None:
+            resource[key] = value
+    for urn, places in extensions:
+        values = {name: flat[key] for name, key in places if flat[key] is not None}
         if values:
-            schemas.append(extension.id)
-            resource[extension.id] = values
+            schemas.append(urn)
+            resource[urn] = values
     if flat.get("meta") is not None:
         resource["meta"] = flat["meta"]
     return resource
-
-
-_CORE_FIRST = ("id", "externalId")
 
 
 def _named(

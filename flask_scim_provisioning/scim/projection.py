@@ -25,6 +25,7 @@ class Projection:
     :ivar names_attributes: Whether the client named the attributes it wants.
     :ivar requested: Sub-attributes that are returned on request only, and are requested on the
         client's behalf.
+    :ivar trims: Whether the client named a part of an attribute; otherwise whole ones are answered.
     """
 
     resource_type: ResourceType
@@ -32,6 +33,7 @@ class Projection:
     excluded: _Names
     names_attributes: bool
     requested: _Names = frozenset()
+    trims: bool = False
 
     @classmethod
     def of(
@@ -47,12 +49,15 @@ class Projection:
 
         :param requested: What the dialect requests where the client can't.
         """
+        named = frozenset(_names(resource_type, attributes))
+        without = frozenset(_names(resource_type, excluded))
         return cls(
             resource_type,
-            frozenset(_names(resource_type, attributes)),
-            frozenset(_names(resource_type, excluded)),
+            named,
+            without,
             bool(attributes),
             frozenset(_names(resource_type, requested)),
+            trims=any(sub is not None for _, sub in named | without),
         )
 
     def wants(self, key: str) -> bool:
@@ -66,11 +71,6 @@ class Projection:
             return False
         kept = table[key]
         return kept is None or sub in kept
-
-    @property
-    def trims(self) -> bool:
-        """Whether the client named a part of an attribute; otherwise whole ones are answered."""
-        return any(sub is not None for _, sub in self.attributes | self.excluded)
 
     def trim(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Return a flat resource with what belongs to the answer."""
