@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import enum
 import functools
-import json
 import logging
-import math
-import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from ..models import Models, utcnow
 from ..scim.errors import TemporarilyUnavailable
+from .redaction import redact, storable_text
 from .scope import Scope, rowcount, run_transaction
 
 __all__ = [
@@ -37,24 +35,12 @@ __all__ = [
     "record",
     "record_administration",
     "record_failure",
-    "redact",
     "write",
 ]
 
 logger = logging.getLogger(__name__)
 
-REDACTED = "[redacted]"
-_LARGEST_PAYLOAD = 16_384  # characters of JSON
-_LONGEST_LIST = 20
-_LONGEST_TEXT = 500
-_DEEPEST = 12
 _PRUNE_AT_ONCE = 5_000
-
-_SECRET_NAME = re.compile(
-    r"passw|secret|token|credential|authorization|api[-_]?key|private[-_]?key", re.IGNORECASE
-)
-# PostgreSQL keeps no NUL in text, and no database keeps half of a surrogate pair.
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class Action(enum.StrEnum):
@@ -133,12 +119,6 @@ def _entries(models: Models) -> sa.Select[tuple[Any, ...]]:
     return sa.select(*columns).order_by(table.c.id.desc())
 
 
-def _text(value: object | None, length: int) -> str | None:
-    if value is None:
-        return None
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))[:length]
-
-
 def _row(
     scope: Scope,
     action: Action,
@@ -158,14 +138,14 @@ def _row(
         "actor": None,
         "action": action.value,
         "resource_type": resource_type,
-        "resource_id": _text(resource_id, 64),
-        "resource_name": _text(resource_name, 255),
+        "resource_id": storable_text(resource_id, 64),
+        "resource_name": storable_text(resource_name, 255),
         "outcome": outcome,
         "status": int(status),
         "scim_type": scim_type,
-        "detail": _text(detail, 1000),
+        "detail": storable_text(detail, 1000),
         "duration_ms": (time.perf_counter() - scope.started) * 1000,
-        "request_id": _text(scope.request_id, 64),
+        "request_id": storable_text(scope.request_id, 64),
         "notes": redact(scope.notes) if scope.notes else None,
         "payload": redact(scope.request_body),
     }
@@ -265,7 +245,7 @@ def record_administration(
         "at": now,
         "integration_id": integration_id,
         "tenant": tenant,
-        "actor": _text(actor, 255),
+        "actor": storable_text(actor, 255),
         "action": action.value,
         "outcome": "ok",
     }
@@ -334,50 +314,3 @@ def prune(session: Session, models: Models, before: datetime) -> int:
         result = run_transaction(session, functools.partial(session.execute, chunk))
         deleted += rowcount(result)
     return deleted
-
-
-def redact(body: Any) -> Any:
-    """Return a copy of a payload that may be kept: without secrets, storable, and not too large.
-
-    A value is secret when its name says so, whether the name is a key or the path of a PATCH
-    operation. Long lists and texts are cut, because a membership has 100,000 values.
-    """
-    if body is None:
-        return None
-    kept = _redacted(body, 0)
-    size = len(json.dumps(kept))
-    return kept if size <= _LARGEST_PAYLOAD else f"[{size} characters, too long to keep]"
-
-
-def _redacted(value: Any, depth: int) -> Any:
-    if depth > _DEEPEST:
-        return "[too deep to keep]"
-    match value:
-        case str():
-            text = _text(value, _LONGEST_TEXT)
-            return text if len(value) <= _LONGEST_TEXT else f"{text}… [{len(value)} characters]"
-        case bool() | int() | None:
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Mapping():
-            secret_path = any(
-                _is_name(key, "path") and isinstance(path, str) and _SECRET_NAME.search(path)
-                for key, path in value.items()
-            )
-            return {
-                _text(key, _LONGEST_TEXT): REDACTED
-                if _SECRET_NAME.search(str(key)) or (secret_path and _is_name(key, "value"))
-                else _redacted(item, depth + 1)
-                for key, item in value.items()
-            }
-        case list() | tuple():
-            shown = [_redacted(item, depth + 1) for item in value[:_LONGEST_LIST]]
-            more = len(value) - _LONGEST_LIST
-            return shown if more <= 0 else [*shown, f"… and {more} more"]
-        case _:
-            return f"[{type(value).__name__}]"
-
-
-def _is_name(key: object, name: str) -> bool:
-    return isinstance(key, str) and key.strip().lower() == name
