@@ -223,7 +223,19 @@ class Activity(_Own):
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (sa.Index("ix_scim_activity_page", "integration_id", "id"),)
+        # Few entries need attention: where a database can, its index has only those.
+        needed = sa.text("attention IS NOT NULL")
+        return (
+            sa.Index("ix_scim_activity_page", "integration_id", "id"),
+            sa.Index(
+                "ix_scim_activity_attention",
+                "integration_id",
+                "attention",
+                "id",
+                postgresql_where=needed,
+                sqlite_where=needed,
+            ),
+        )
 
     id: Mapped[int] = mapped_column(
         sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
@@ -239,6 +251,7 @@ class Activity(_Own):
     resource_id: Mapped[str | None] = mapped_column(sa.String(64))
     resource_name: Mapped[str | None] = mapped_column(sa.String(255))
     outcome: Mapped[str] = mapped_column(sa.String(16))
+    attention: Mapped[str | None] = mapped_column(sa.String(32))
     status: Mapped[int | None] = mapped_column()
     scim_type: Mapped[str | None] = mapped_column(sa.String(32))
     detail: Mapped[str | None] = mapped_column(sa.String(1000))

@@ -84,7 +84,9 @@ def dialect_table() -> Iterator[str]:
         "create_missing": "a PATCH whose filter matches no element creates one",
         "lenient": "a PATCH of an unknown or read-only attribute is ignored",
         "put_keeps_absent": "a PUT leaves alone what it doesn't name",
-        "skip_unknown_members": "members that aren't known are skipped",
+        "skip_unknown_members": (
+            "members that aren't known are skipped, unless `Meta.unknown_members` says otherwise"
+        ),
     }
     dialects = list(DIALECTS.values())
     head = ("Rule", *(f"{each.title} (`{each.name}`)" for each in dialects))

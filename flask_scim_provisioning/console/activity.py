@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
 from ..services import activity, integrations
+from ..services.activity import Attention
 from .access import caller
 from .presenters import EntryPage, present, trail
 
@@ -14,7 +15,14 @@ __all__ = ["show_activity"]
 
 _PAGE = 50
 
-_OUTCOMES = {"": "All", "ok": "Done", "refused": "Refused", "failed": "Failed"}
+_ATTENTION = "attention"
+_OUTCOMES = {
+    "": "All",
+    _ATTENTION: "Needs attention",
+    "ok": "Done",
+    "refused": "Refused",
+    "failed": "Failed",
+}
 
 
 def show_activity(integration_id: str) -> ResponseReturnValue:
@@ -25,8 +33,15 @@ def show_activity(integration_id: str) -> ResponseReturnValue:
     if outcome not in _OUTCOMES:
         outcome = ""
     before = request.args.get("before", type=_entry_id)
+    needed = outcome == _ATTENTION
     page = activity.page(
-        session, models, view.id, limit=_PAGE, before=before, outcome=outcome or None
+        session,
+        models,
+        view.id,
+        limit=_PAGE,
+        before=before,
+        outcome=None if needed else outcome or None,
+        attention=Attention.MEMBERS_SKIPPED if needed else None,
     )
     now = utcnow()
     return render_template(

@@ -15,7 +15,7 @@ from ..state import current_provisioning
 from .access import acting_administrator, caller
 from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
 from .guides import PROVIDERS, guides_for, provider_named
-from .presenters import EntryPage, RoleTable, TokenPage, present, trail
+from .presenters import AttentionPage, EntryPage, RoleTable, TokenPage, present, trail
 
 __all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
 
@@ -80,6 +80,9 @@ def show(integration_id: str) -> ResponseReturnValue:
             EntryPage.of(entry, now)
             for entry in activity.recent(session, models, view.id, _SHOWN_ENTRIES)
         ],
+        attention=AttentionPage.of(
+            activity.count_attention(session, models, view.id), view.id, now
+        ),
         guides=guides_for(view.dialect),
         action=ActionForm(),
         trail=trail(view.name),

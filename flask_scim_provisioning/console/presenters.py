@@ -11,13 +11,14 @@ from typing import Any
 
 from flask import url_for
 
-from ..services.activity import Action, ActivityEntry
+from ..services.activity import Action, ActivityEntry, AttentionCount
 from ..services.integrations import TYPES, IntegrationView
 from ..services.tokens import TokenView
 from ..state import current_provisioning
 from .guides import Provider, provider_named
 
 __all__ = [
+    "AttentionPage",
     "Badge",
     "EntryPage",
     "IntegrationPage",
@@ -77,6 +78,7 @@ class Badge:
 DISABLED = Badge("Disabled", "plain", "pause")
 WAITING = Badge("Waiting for first request", "info", "clock")
 ACTIVE = Badge("Active", "good", "check")
+ATTENTION = Badge("Needs attention", "warn", "alert")
 
 
 def _outcome(entry: ActivityEntry) -> Badge:
@@ -249,7 +251,7 @@ class EntryPage:
     title: str
     subject: str
     detail: str
-    outcome: Badge
+    badges: Sequence[Badge]
     notes: Sequence[str]
     at: Moment | None
     facts: Sequence[tuple[str, str]]
@@ -266,11 +268,37 @@ class EntryPage:
             title=headline(entry.action),
             subject=subject,
             detail=entry.detail or "",
-            outcome=_outcome(entry),
+            badges=[_outcome(entry), *([ATTENTION] if entry.attention else ())],
             notes=list(entry.notes or ()),
             at=Moment.of(entry.at, now),
             facts=[(name, value) for name, value in _facts(entry) if value],
             payload="" if entry.payload is None else _as_json(entry.payload),
+        )
+
+
+@dataclass(frozen=True)
+class AttentionPage:
+    """The entries that need attention, as the page of an integration sums them up."""
+
+    count: str
+    several: bool
+    latest: Moment | None
+    url: str
+
+    @classmethod
+    def of(
+        cls, counted: AttentionCount, integration_id: uuid.UUID, now: datetime
+    ) -> AttentionPage | None:
+        """Present them; None where there are none."""
+        if not counted.count:
+            return None
+        return cls(
+            count=f"More than {counted.count}" if counted.more else str(counted.count),
+            several=counted.count > 1,
+            latest=Moment.of(counted.latest, now),
+            url=url_for(
+                "scim_console.show_activity", integration_id=integration_id, outcome="attention"
+            ),
         )
 
 

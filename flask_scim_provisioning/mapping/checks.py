@@ -52,7 +52,25 @@ def check(mapping: ResourceMapping) -> None:
             )
         if binding.slot(None) is None:
             raise MappingError(f"{name}: {key} needs a SQL expression, because it is searched by.")
+    _check_unknown_members(mapping)
     _check_required_columns(mapping)
+
+
+def _check_unknown_members(mapping: ResourceMapping) -> None:
+    """A misspelt choice would silently be the dialect's."""
+    choice = mapping.options.unknown_members
+    if choice is None:
+        return
+    if mapping.resource_type.name != "Group":
+        raise MappingError(
+            f"{mapping.schema_name}: Meta.unknown_members says what becomes of a group's members; "
+            "set it in the schema of groups."
+        )
+    if choice not in ("skip", "refuse"):
+        raise MappingError(
+            f"{mapping.schema_name}: Meta.unknown_members is {choice!r}; set it to "
+            '"skip" or "refuse", or leave it out to do as the identity provider needs it.'
+        )
 
 
 def _check_required_columns(mapping: ResourceMapping) -> None:

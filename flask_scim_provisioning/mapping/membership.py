@@ -182,7 +182,10 @@ class TableMembership(MembershipStore):
 
 
 class MembersBinding(Binding, Collection):
-    """The members of a group (RFC 7643 section 4.2)."""
+    """The members of a group (RFC 7643 section 4.2).
+
+    :ivar unknown_members: ``"skip"`` or ``"refuse"``; None leaves it to the dialect.
+    """
 
     def __init__(
         self,
@@ -197,6 +200,7 @@ class MembersBinding(Binding, Collection):
         self.users = users
         self._groups = groups
         self.place = store.place
+        self.unknown_members: str | None = groups.options.unknown_members
         table, group, user = store.rows()
         link = users.link.__table__
         self._rows = (table, group, user)

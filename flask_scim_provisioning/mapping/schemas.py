@@ -35,6 +35,10 @@ class ResourceOptions(SchemaOpts):
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.
+    :ivar unknown_members: of a group; what becomes of members whom SCIM doesn't know here.
+        ``"skip"`` lets the others in and marks the activity entry as needing attention,
+        ``"refuse"`` answers 400 and names them. Without it Entra and Okta are skipped for, which
+        don't send a refused request again, and everybody else is refused.
     """
 
     def __init__(self, meta: type) -> None:
@@ -47,6 +51,7 @@ class ResourceOptions(SchemaOpts):
         self.protected = getattr(meta, "protected", None)
         self.on_delete = getattr(meta, "on_delete", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
+        self.unknown_members = getattr(meta, "unknown_members", None)
         self.unknown = marshmallow.EXCLUDE
         self.register = False
 

@@ -29,6 +29,9 @@ __all__ = [
     "Action",
     "ActivityEntry",
     "ActivityPage",
+    "Attention",
+    "AttentionCount",
+    "count_attention",
     "page",
     "prune",
     "recent",
@@ -69,12 +72,19 @@ class Action(enum.StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
 
 
+class Attention(enum.StrEnum):
+    """Why an entry of what was done needs an administrator's attention all the same."""
+
+    MEMBERS_SKIPPED = "members.skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class ActivityEntry:
     """One entry, as pages and commands show it.
 
     :ivar actor: The administrator who acted; None for the identity provider.
     :ivar outcome: ``"ok"``, ``"refused"`` (4xx) or ``"failed"`` (5xx).
+    :ivar attention: One of ``Attention``, where not all that was sent could be done.
     """
 
     id: int
@@ -87,6 +97,7 @@ class ActivityEntry:
     resource_id: str | None
     resource_name: str | None
     outcome: str
+    attention: str | None
     status: int | None
     scim_type: str | None
     detail: str | None
@@ -105,6 +116,19 @@ class ActivityPage:
 
     entries: Sequence[ActivityEntry]
     next_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionCount:
+    """How many entries need attention.
+
+    :ivar more: There are more than were counted.
+    :ivar latest: When the newest of them was written; None where there is none.
+    """
+
+    count: int
+    more: bool
+    latest: datetime | None
 
 
 @functools.lru_cache(maxsize=64)
@@ -127,6 +151,7 @@ def _row(
     resource_id: object | None,
     resource_name: str | None,
     outcome: str,
+    attention: Attention | None = None,
     status: int,
     scim_type: str | None,
     detail: str | None,
@@ -141,6 +166,7 @@ def _row(
         "resource_id": storable_text(resource_id, 64),
         "resource_name": storable_text(resource_name, 255),
         "outcome": outcome,
+        "attention": attention,
         "status": int(status),
         "scim_type": scim_type,
         "detail": storable_text(detail, 1000),
@@ -159,6 +185,7 @@ def record(
     resource_id: object | None = None,
     resource_name: str | None = None,
     outcome: str = "ok",
+    attention: Attention | None = None,
     status: int,
     scim_type: str | None = None,
     detail: str | None = None,
@@ -168,6 +195,7 @@ def record(
     :param resource_type: ``"User"`` or ``"Group"``.
     :param resource_id: The SCIM id.
     :param resource_name: What an administrator knows it by: ``userName`` or ``displayName``.
+    :param attention: Why somebody should look at it although it succeeded.
     :param status: The HTTP status of the answer.
     """
     row = _row(
@@ -177,6 +205,7 @@ def record(
         resource_id=resource_id,
         resource_name=resource_name,
         outcome=outcome,
+        attention=attention,
         status=status,
         scim_type=scim_type,
         detail=detail,
@@ -267,6 +296,7 @@ def page(
     limit: int = 50,
     before: int | None = None,
     outcome: str | None = None,
+    attention: Attention | None = None,
     resource_type: str | None = None,
 ) -> ActivityPage:
     """Return one page of an integration's entries, newest first.
@@ -276,6 +306,7 @@ def page(
 
     :param before: ``ActivityPage.next_before`` of the newer page.
     :param outcome: Only these: ``"ok"``, ``"refused"`` or ``"failed"``.
+    :param attention: Only those that need attention for this reason.
     :param resource_type: Only these: ``"User"`` or ``"Group"``.
     """
     table = models.activity.__table__
@@ -284,12 +315,37 @@ def page(
         statement = statement.where(table.c.id < before)
     if outcome is not None:
         statement = statement.where(table.c.outcome == outcome)
+    if attention is not None:
+        statement = statement.where(table.c.attention == attention)
     if resource_type is not None:
         statement = statement.where(table.c.resource_type == resource_type)
     entries = [ActivityEntry(*row) for row in session.execute(statement)]
     if len(entries) <= limit:
         return ActivityPage(entries, None)
     return ActivityPage(entries[:limit], entries[limit - 1].id)
+
+
+def count_attention(
+    session: Session, models: Models, integration_id: uuid.UUID, *, at_most: int = 99
+) -> AttentionCount:
+    """Count the entries of an integration that need attention, by their index.
+
+    :param at_most: How far to count: nobody minds the difference, and a busy log has many.
+    """
+    table = models.activity.__table__
+    statement = (
+        sa.select(table.c.at)
+        .where(
+            table.c.integration_id == integration_id,
+            table.c.attention == Attention.MEMBERS_SKIPPED,
+        )
+        .order_by(table.c.id.desc())
+        .limit(at_most + 1)
+    )
+    moments = session.scalars(statement).all()
+    return AttentionCount(
+        min(len(moments), at_most), len(moments) > at_most, moments[0] if moments else None
+    )
 
 
 def prune(session: Session, models: Models, before: datetime) -> int:

@@ -14,7 +14,7 @@ from ..scim.patch import Change, Replace, Target, apply_change
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
 from . import activity
-from .activity import Action
+from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
 
@@ -218,5 +218,6 @@ def record(
         resource_type=mapping.resource_type.name,
         resource_id=outcome.id,
         resource_name=name,
+        attention=Attention.MEMBERS_SKIPPED if outcome.members.unknown else None,
         status=status,
     )

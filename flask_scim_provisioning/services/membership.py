@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..dialects.notes import leave
 from ..mapping.membership import MembersBinding
 from ..mapping.predicates import element_condition
 from ..mapping.reading import Viewpoint
-from ..scim.errors import InvalidValue
+from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
 from .scope import Scope
@@ -64,7 +65,8 @@ def change_members(
     """Carry out the changes of one request to the members of one group, in their order.
 
     :param group: the host's key of the group.
-    :raises InvalidValue: when a member is unknown and the dialect doesn't skip those.
+    :raises InvalidValue: when a member is unknown, and neither the team nor, where it says nothing,
+        the dialect skips those.
     """
     outcome = MembershipChange()
     editor = _Editor(scope, binding, view, group, outcome)
@@ -143,18 +145,24 @@ class _Editor:
         return named
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
-        if not self.scope.dialect.skip_unknown_members:
-            shown = ", ".join(unknown[:_SHOWN_IDS])
-            more = f" and {len(unknown) - _SHOWN_IDS} more" if len(unknown) > _SHOWN_IDS else ""
+        named = ", ".join(shown(member) for member in unknown[:_SHOWN_IDS])
+        if len(unknown) > _SHOWN_IDS:
+            named += f" and {len(unknown) - _SHOWN_IDS} more"
+        if not self._skips_unknown():
             raise InvalidValue(
-                f"members: no user here has the id {shown}{more}; provision the user first, and "
+                f"members: no user here has the id {named}; provision the user first, and "
                 "send its id as the service answered it."
             )
         self.outcome.unknown.extend(unknown)
-        self.scope.notes.append(
-            f"{len(unknown)} unknown member(s) skipped; they are added when the identity provider "
-            "sends them again after the user exists"
+        leave(
+            self.scope.notes,
+            f"{len(unknown)} unknown member(s) skipped: {named}; they are added when the identity "
+            "provider sends them again after the user exists",
         )
+
+    def _skips_unknown(self) -> bool:
+        choice = self.binding.unknown_members
+        return self.scope.dialect.skip_unknown_members if choice is None else choice == "skip"
 
     def flush(self, ids: list[str]) -> None:
         """Remove the gathered ids; who isn't a member stays none."""

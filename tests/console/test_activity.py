@@ -65,6 +65,40 @@ def test_an_outcome_without_entries_leads_back_to_all(admin: Admin):
     assert "No entry has this outcome Show all" in page
 
 
+def test_members_who_were_left_out_need_attention(admin: Admin):
+    """The administrator sees it on both pages, and which people they are."""
+    integration = admin.portal.integration
+    assert "Needs attention" not in text_of(admin.get("/{id}"))
+    client, okta = admin.portal.connect("Okta", dialect="okta")
+    ada = client.post("/Users", {"userName": "ada@example.com"}).json["id"]
+    stranger = "00000000-0000-4000-8000-00000000dead"
+    members = [{"value": ada}, {"value": stranger}]
+    body = {"displayName": "Engines", "members": members}
+    assert client.post("/Groups", body).status_code == 201
+
+    page = admin.get(f"/{okta.id}")
+    text = text_of(page)
+    assert "Needs attention 1 change of a group named people" in text
+    assert "Make sure that Okta provisions them" in text
+    assert f'href="/provisioning/{okta.id}/activity?outcome=attention"' in page.text
+    shown = text_of(admin.get(f"/{okta.id}/activity?outcome=attention"))
+    assert "Group created Engines" in shown
+    assert f"1 unknown member(s) skipped: {stranger}" in shown
+    assert "Done Needs attention" in shown
+    assert "Person created" not in shown
+    assert "Needs attention 1 change" not in text_of(admin.get(f"/{integration.id}"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"), [(2, "2 changes of groups"), (100, "More than 99 changes of groups")]
+)
+def test_what_needs_attention_is_counted(admin: Admin, entries: int, said: str):
+    add_entries(admin, *[{"attention": "members.skipped"}] * entries)
+    assert said in text_of(admin.get("/{id}"))
+    older = admin.get("/{id}/activity?outcome=attention").text
+    assert ("outcome=attention&amp;before=" in older) == (entries > 50)
+
+
 def test_an_entry_tells_what_support_will_ask(admin: Admin):
     add_entries(
         admin,

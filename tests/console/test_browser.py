@@ -26,6 +26,7 @@ PAGES = [
     "/{disabled}",
     "/{id}/activity",
     "/{id}/activity?outcome=refused",
+    "/{id}/activity?outcome=attention",
     "/{disabled}/activity?outcome=failed",
     "/{id}/rotate",
     "/{id}/remove",
@@ -108,6 +109,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
         activity(outcome="ok", status=200, notes=["Read the string “False” as false."], **usual),
         activity(outcome="refused", status=409, detail="userName is taken.", **usual),
         activity(outcome="failed", status=500, **usual),
+        activity(
+            outcome="ok",
+            status=204,
+            attention="members.skipped",
+            notes=["1 unknown member(s) skipped: 2819c223-7f76-453a-919d-413861904646"],
+            **usual,
+        ),
     )
     portal.add(portal.models.User(username="ada", is_admin=True))
     names = {

@@ -116,6 +116,11 @@ def named(tables: Tables, **more: Any) -> dict[str, Any]:
     return {"user_name": fields.Attribute(tables.User.username), **more}
 
 
+def meta(model: Any, **options: Any) -> type:
+    """Return the ``class Meta`` of a schema."""
+    return type("Meta", (), {"model": model, **options})
+
+
 MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
     "no userName": (
         lambda t: t.start({"title": fields.Attribute(t.User.username)}),
@@ -189,6 +194,14 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
         lambda t: t.start(named(t), {"external_id": fields.Members(t.Team.people)}),
         ("PortalGroup", "fields.Members is for members"),
     ),
+    "a choice that there isn't": (
+        lambda t: t.start(named(t), {"Meta": meta(t.Team, unknown_members="ignore")}),
+        ("PortalGroup: Meta.unknown_members is 'ignore'", '"skip" or "refuse"'),
+    ),
+    "a group's choice for users": (
+        lambda t: t.start(named(t, Meta=meta(t.User, unknown_members="skip"))),
+        ("PortalUser: Meta.unknown_members", "in the schema of groups"),
+    ),
     "a column that can't be empty": (
         lambda t: t.start({"user_name": fields.Attribute(t.Strict.username)}, model=t.Strict),
         ("PortalUser: strict.password_hash can't be empty", "give the column a default"),
@@ -221,6 +234,16 @@ def test_without_a_mistake_it_starts() -> None:
     tables = Tables()
     state = tables.start(named(tables), {"members": fields.Members(tables.Team.people)})
     assert state.mappings["Users"].resource_type.name == "User"
+
+
+@pytest.mark.parametrize("choice", [None, "skip", "refuse"])
+def test_a_team_chooses_what_becomes_of_unknown_members(choice: str | None) -> None:
+    tables = Tables()
+    options = {} if choice is None else {"unknown_members": choice}
+    people = fields.Members(tables.Team.people)
+    group = {"Meta": meta(tables.Team, **options), "members": people}
+    state = tables.start(named(tables), group)
+    assert state.mappings["Groups"].members.unknown_members == choice
 
 
 def test_validators_of_marshmallow_see_every_value() -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_scim_provisioning.dialects import DIALECTS
+from flask_scim_provisioning.services.activity import count_attention, recent
 from flask_scim_provisioning.services.signals import group_updated, membership_changed
 from tests.client import ScimClient
 from tests.portal import Portal
@@ -157,26 +158,51 @@ def test_removing_an_unknown_member_is_done_already(portal: Portal) -> None:
     assert group.names == ["ada"]
 
 
+@pytest.mark.parametrize("choice", [None, "skip", "refuse"])
 @pytest.mark.parametrize("dialect", ["generic", "entra", "okta"])
-def test_unknown_members_by_dialect(portal: Portal, dialect: str) -> None:
-    """Where they are skipped the others come in, and the log says how many didn't."""
+def test_unknown_members_as_the_team_or_else_the_dialect_says(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, dialect: str, choice: str | None
+) -> None:
+    """Where they are skipped the others come in, and the log says whom it needs attention for."""
     group = Group(portal)
-    client, integration = portal.connect(f"Speaks {dialect}", dialect=dialect)
-    answer = group.patch(group.add("ada", UNKNOWN, "bob"), client=client)
     state = portal.app.extensions["scim_provisioning"]
-    table = state.models.activity.__table__
-    mine = table.c.integration_id == integration.id
-    entry = portal.session.execute(
-        sa.select(table).where(mine).order_by(table.c.id.desc()).limit(1)
-    ).one()
-    if DIALECTS[dialect].skip_unknown_members:
+    monkeypatch.setattr(state.mappings["Groups"].members, "unknown_members", choice)
+    client, integration = portal.connect(f"Speaks {dialect}", dialect=dialect)
+    strangers = [f"{UNKNOWN[:-1]}{number}" for number in range(7)]
+    answer = group.patch(group.add("ada", *strangers, "bob"), client=client)
+    entry = recent(portal.session, state.models, integration.id)[0]
+    if choice == "skip" or (choice is None and DIALECTS[dialect].skip_unknown_members):
         assert answer.status_code == 204
         assert group.names == ["ada", "bob"]
-        assert any("1 unknown member" in note for note in entry.notes)
+        assert (entry.outcome, entry.attention) == ("ok", "members.skipped")
+        (told,) = [note for note in entry.notes or () if "unknown member" in note]
+        named = ", ".join(strangers[:5])
+        assert told.startswith(f"7 unknown member(s) skipped: {named} and 2 more; ")
     else:
         assert answer.status_code == 400
+        assert strangers[0] in answer.json["detail"]
         assert group.names == []
-        assert entry.outcome == "refused"
+        assert (entry.outcome, entry.attention) == ("refused", None)
+
+
+def test_every_way_to_name_members_tells_of_those_who_were_skipped(portal: Portal) -> None:
+    """POST, PUT, PATCH and Bulk; also where nothing else changed, and never where all are known."""
+    group = Group(portal)
+    okta, integration = portal.connect("Okta", dialect="okta")
+    members = group.values("ada", UNKNOWN)
+    made = okta.post("/Groups", {"displayName": "Engines", "members": members})
+    path = f"/Groups/{made.json['id']}"
+    okta.put(path, {"displayName": "Engines", "members": members})
+    okta.patch(path, [group.add(UNKNOWN)])
+    operation = {"method": "PATCH", "path": path, "data": {"Operations": [group.add(UNKNOWN)]}}
+    assert okta.post("/Bulk", {"Operations": [operation]}).status_code == 200
+    okta.patch(path, [group.add("bob")])
+    models = portal.app.extensions["scim_provisioning"].models
+    entries = recent(portal.session, models, integration.id, 5)
+    assert [entry.attention for entry in entries] == [None, *["members.skipped"] * 4]
+    counted = count_attention(portal.session, models, integration.id)
+    assert (counted.count, counted.more, counted.latest) == (4, False, entries[1].at)
+    assert count_attention(portal.session, models, integration.id, at_most=3).more
 
 
 def test_members_are_removed_by_what_they_are_called(portal: Portal) -> None:
