@@ -139,6 +139,7 @@ def service_provider_config(state: ProvisioningState, scope: Scope) -> ScimRespo
         discovery.service_provider_config(
             scope.base_url,
             max_results=settings["SCIM_MAX_RESULTS"],
+            change_password="password" in state.mappings["Users"].bindings,
             bulk=BulkLimits(
                 settings["SCIM_BULK_MAX_OPERATIONS"], settings["SCIM_BULK_MAX_PAYLOAD"]
             ),

@@ -57,6 +57,9 @@ class Dialect:
     body_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
     """Applied to the whole body of a POST or PUT."""
 
+    placeholder_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
+    """Take placeholders out of the body of a POST, where the team doesn't want them."""
+
     pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
     """Applied to the value of a PATCH operation without a path."""
 

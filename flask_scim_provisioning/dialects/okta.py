@@ -13,15 +13,16 @@ from .notes import Notes, leave
 from .values import member_of
 
 
-def without_password(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
-    """Leave out ``password``.
+def without_placeholder_password(body: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """Leave out the ``password`` of a new user.
 
     Source: Okta sends one on each create, random, also with password sync off, and calls it a
-    placeholder without meaning.
+    placeholder without meaning. In a PUT or PATCH there is one only with password sync on, and that
+    one is meant.
     """
     kept = {name: item for name, item in body.items() if name.lower() != "password"}
     if len(kept) != len(body):
-        leave(notes, "password ignored")
+        leave(notes, "placeholder in the place of a password ignored")
     return kept
 
 
@@ -71,12 +72,13 @@ class Okta(Dialect):
     )
     body_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
         operations.without_service_made_attributes,
-        without_password,
         without_stale_formatted_name,
+    )
+    placeholder_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
+        without_placeholder_password,
     )
     pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
         operations.without_unchangeable_keys,
-        without_password,
         without_stale_formatted_name,
     )
     comparison_rewrites: ClassVar[tuple[filters.ComparisonRewrite, ...]] = (

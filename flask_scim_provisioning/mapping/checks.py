@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ..scim.filters import Compare, attr_path
 from .bindings import Binding, Collection, StoredBinding
 from .errors import MappingError
+from .password import PasswordBinding
 from .predicates import where
 from .slots import Slot
 
@@ -52,6 +53,12 @@ def check(mapping: ResourceMapping) -> None:
             )
         if binding.slot(None) is None:
             raise MappingError(f"{name}: {key} needs a SQL expression, because it is searched by.")
+    password = mapping.bindings.get("password")
+    if password is not None and not isinstance(password, PasswordBinding):
+        raise MappingError(
+            f"{name}: password would be kept as it is sent, in {password.place}; use "
+            "fields.Password(<a function that keeps a hash of it>)."
+        )
     _check_unknown_members(mapping)
     _check_required_columns(mapping)
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import marshmallow
 import sqlalchemy as sa
-from marshmallow import fields as marshmallow_fields
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..scim import attributes
-from ..scim.errors import InvalidValue
-from ..scim.values import check
 from .bindings import (
     Binding,
     ComplexBinding,
-    ScalarBinding,
     StoredBinding,
     constant_slot,
 )
 from .errors import MappingError
 from .membership import MembersBinding, MembershipStore, TableMembership
 from .one_value import OneValueBinding
+from .password import Password
+from .places import Place, ScalarPlace, camel
 from .relations import ReferenceBinding, ValuesBinding, lookup_slot
 from .slots import Convert, Slot, Write, column_slot, host_column, json_value
 
@@ -40,6 +36,7 @@ __all__ = [
     "Lookup",
     "Members",
     "OneValue",
+    "Password",
     "Place",
     "Reference",
     "Stored",
@@ -47,56 +44,8 @@ __all__ = [
     "camel",
 ]
 
-Source: TypeAlias = "InstrumentedAttribute[Any] | ScalarPlace"
+Source: TypeAlias = InstrumentedAttribute[Any] | ScalarPlace
 """Where one scalar lives: a column such as ``User.email``, or a field of one scalar."""
-
-
-def camel(name: str) -> str:
-    """Return SCIM's spelling of a Python name: ``given_name`` is ``givenName``."""
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
-
-
-class Place(marshmallow_fields.Field[Any], ABC):
-    """What every field has in common: it checks values by the attribute's characteristics.
-
-    Marshmallow's own arguments work too, ``validate=`` above all.
-    """
-
-    scim: attributes.Attribute
-    key: str
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        try:
-            return check(self.scim, value, self.scim.name, partial=True)
-        except InvalidValue as error:
-            raise marshmallow.ValidationError(error.detail) from None
-
-    @abstractmethod
-    def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
-        """Return the binding of this field in one mapping.
-
-        :raises MappingError: when the declaration can't work.
-        """
-
-
-class ScalarPlace(Place):
-    """A field of one scalar, alone or inside ``Complex``, ``OneValue`` or ``Values``."""
-
-    @abstractmethod
-    def slot(self, attribute: attributes.Attribute) -> Slot:
-        """Return the slot for an attribute or sub-attribute."""
-
-    def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
-        """Bind the scalar to a single-valued attribute."""
-        if attribute.multi_valued or attribute.type is attributes.Type.COMPLEX:
-            raise MappingError(
-                f"{site.schema_name}: {attribute.name} is "
-                f"{'multi-valued' if attribute.multi_valued else 'complex'}, and "
-                f"{type(self).__name__} holds one scalar: use fields.Complex, fields.OneValue, "
-                "fields.Email or fields.Values."
-            )
-        return ScalarBinding(key, self.slot(attribute))
 
 
 def _slots(

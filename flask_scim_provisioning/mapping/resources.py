@@ -274,4 +274,6 @@ def _notes(binding: Binding) -> str:
         return "one value in the host, the others in the link row"
     if attribute.mutability is scim.Mutability.READ_ONLY:
         return "read-only"
+    if attribute.mutability is scim.Mutability.WRITE_ONLY:
+        return "write-only"
     return ""

@@ -30,8 +30,8 @@ class ResourceOptions(SchemaOpts):
     :ivar tenant: the column that says whose row it is, such as ``User.org_id``.
     :ivar tenant_value: turns the tenant of the URL into the value of that column.
     :ivar visible: SQL conditions; a row that doesn't meet them isn't there for SCIM.
-    :ivar protected: called with the host's object; a sentence returned refuses deactivation and
-        deletion, such as for break-glass administrators.
+    :ivar protected: called with the host's object; a sentence returned refuses deactivation,
+        deletion and a new password, such as for break-glass administrators.
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.

@@ -42,10 +42,15 @@ def _write(
 ) -> dict[str, Any]:
     """Write values to the host's object and return the remainders by key, None where none is."""
     remainders: dict[str, Any] = {}
+    # A portal's rule for passwords may look at whose it is.
+    keys = [key for key in values if key != "password"]
+    if "password" in values:
+        keys.append("password")
     with unit.session.no_autoflush:
-        for key, value in values.items():
+        for key in keys:
             if is_apart(mapping, key):
                 continue
+            value = values[key]
             remainders[key] = mapping.bindings[key].write(entity, value, unit)
     return remainders
 

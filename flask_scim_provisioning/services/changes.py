@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..dialects.notes import leave
 from ..mapping import reading, searching, writing
+from ..mapping.password import PasswordBinding
 from ..mapping.reading import Found, Viewpoint
 from ..mapping.resources import ResourceMapping
+from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.patch import Change, Replace, Target, apply_change
 from ..scim.projection import Projection
@@ -23,13 +26,16 @@ __all__ = [
     "changed_values",
     "locked",
     "not_found",
+    "note_dropped_password",
     "only_members",
     "record",
     "refuse_protected",
     "save",
     "set_members",
+    "takes_placeholders",
     "validated",
     "view_of",
+    "without_placeholders",
 ]
 
 
@@ -63,6 +69,26 @@ def validated(
     if "externalId" in flat and "externalId" not in values:
         values["externalId"] = flat["externalId"]
     return values
+
+
+def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the identity provider sends with a new user for the sake of form."""
+    kept = values
+    for rewrite in scope.dialect.placeholder_rewrites:
+        kept = rewrite(kept, scope.notes)
+    return dict(kept)
+
+
+def takes_placeholders(mapping: ResourceMapping) -> bool:
+    """Say whether the team wants also the random passwords of new users."""
+    password = mapping.bindings.get("password")
+    return isinstance(password, PasswordBinding) and password.placeholders
+
+
+def note_dropped_password(scope: Scope, mapping: ResourceMapping, keys: Iterable[str]) -> None:
+    """Say that a password was dropped, because the team maps none (RFC 7643 section 4.1.1)."""
+    if "password" in keys and "password" not in mapping.bindings:
+        leave(scope.notes, "password ignored: this portal takes none")
 
 
 def locked(
@@ -101,6 +127,10 @@ def changed_values(
             continue  # a password, which is never kept unless the team maps it
         current = values[key] if key in values else found.flat.get(key)
         values[key] = apply_change(change, current)
+        if values[key] is None and change.target.attribute.mutability is Mutability.WRITE_ONLY:
+            raise MutabilityError(
+                f"{key} can be set and not removed; send another one, or make the user inactive."
+            )
     checked = validated(mapping, values, partial=True)
     return {key: checked.get(key) for key in values}
 
@@ -124,8 +154,8 @@ def save(
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)
-    if changed.get("active") is False:
-        refuse_protected(scope, mapping, found)
+    if changed.get("active") is False or changed.get("password"):
+        refuse_protected(scope, mapping, found.host_key)
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)
@@ -169,15 +199,15 @@ def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name:
     )
 
 
-def refuse_protected(scope: Scope, mapping: ResourceMapping, found: Found) -> None:
-    """Leave those alone whom the team protects.
+def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> None:
+    """Leave those alone whom the team protects: nobody locks them out, or signs in as them.
 
     :raises MutabilityError: with the team's reason.
     """
     protected = mapping.options.protected
     if protected is None:
         return
-    reason = protected(writing.existing_entity(mapping, scope.session, found.host_key))
+    reason = protected(writing.existing_entity(mapping, scope.session, host_key))
     if reason:
         raise MutabilityError(str(reason))
 

@@ -28,13 +28,16 @@ from .changes import (
     changed_values,
     locked,
     not_found,
+    note_dropped_password,
     only_members,
     record,
     refuse_protected,
     save,
     set_members,
+    takes_placeholders,
     validated,
     view_of,
+    without_placeholders,
 )
 from .paging import Search, page_by_cursor, page_by_index, read
 from .scope import Scope, transact
@@ -138,6 +141,9 @@ def create_resource(
     permissions.require(scope, _KINDS[kind], "CREATE")
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
+    if not takes_placeholders(mapping):
+        flat = without_placeholders(scope, flat)
+    note_dropped_password(scope, mapping, flat)
     values = validated(mapping, flat, partial=False)
     name = values[mapping.lookup_key]
 
@@ -176,7 +182,9 @@ def _create_row(
             "match the existing one instead of creating a new one."
         )
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
-    complete = dict(values)
+    complete = without_placeholders(scope, values)  # who exists has a password already
+    if complete.get("password"):
+        refuse_protected(scope, mapping, host_key)
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
     return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
@@ -206,6 +214,7 @@ def replace_resource(
     permissions.require(scope, _KINDS[kind], "UPDATE")
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
+    note_dropped_password(scope, mapping, flat)
     values = validated(mapping, flat, partial=False)
     if not scope.dialect.put_keeps_absent:
         for key in mapping.clearable_keys:
@@ -256,6 +265,7 @@ def modify_resource(
     scope.notes.extend(planned.notes)
     own = [change for change in planned.changes if change.target.key != "members"]
     of_members = [change for change in planned.changes if change.target.key == "members"]
+    note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
     wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
 
@@ -295,7 +305,7 @@ def delete_resource(
         view = view_of(scope, mapping)
         wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
         found = locked(mapping, resource_id, view, preconditions, wanted)
-        refuse_protected(scope, mapping, found)
+        refuse_protected(scope, mapping, found.host_key)
         writing.delete_resource(mapping, scope.session, view, found)
         outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED

@@ -194,6 +194,14 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
         lambda t: t.start(named(t), {"external_id": fields.Members(t.Team.people)}),
         ("PortalGroup", "fields.Members is for members"),
     ),
+    "a password in a column": (
+        lambda t: t.start(named(t, password=fields.Attribute(t.User.username))),
+        ("PortalUser: password would be kept as it is sent, in User.username", "fields.Password"),
+    ),
+    "Password elsewhere": (
+        lambda t: t.start(named(t, title=fields.Password(setattr))),
+        ("PortalUser: fields.Password is for password, not title",),
+    ),
     "a choice that there isn't": (
         lambda t: t.start(named(t), {"Meta": meta(t.Team, unknown_members="ignore")}),
         ("PortalGroup: Meta.unknown_members is 'ignore'", '"skip" or "refuse"'),
