@@ -49,11 +49,14 @@ class Dump:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What writing needs beside the host's object."""
+    """What writing needs beside the host's object.
+
+    :ivar parameters: what every statement takes, as ``Viewpoint.parameters``.
+    """
 
     session: Session
     connection: sa.Connection
-    tenant: Any
+    parameters: Mapping[str, Any]
     mapping: ResourceMapping
 
 

@@ -144,7 +144,7 @@ def _uses_index(
     column: sa.Column[Any] | None,
 ) -> bool:
     """Ask the database how it would find the rows; nothing is read."""
-    compiled = statement.params(integration=uuid.UUID(int=0), tenant=None).compile(
+    compiled = statement.params(integration=uuid.UUID(int=0)).compile(
         dialect=connection.dialect, compile_kwargs={"literal_binds": True}
     )
     table = mapping.table.name

@@ -272,7 +272,11 @@ class MembersBinding(Binding, Collection):
         return found
 
     def named(
-        self, connection: sa.Connection, group: Any, ids: Sequence[str], tenant: Any
+        self,
+        connection: sa.Connection,
+        group: Any,
+        ids: Sequence[str],
+        parameters: Mapping[str, Any],
     ) -> dict[str, tuple[Any, bool]]:
         """Return the host keys of the users with these SCIM ids, and whether each is a member.
 
@@ -280,8 +284,8 @@ class MembersBinding(Binding, Collection):
         """
         found: dict[str, tuple[Any, bool]] = {}
         for part in chunks([each for each in ids if may_be_id(each)]):
-            parameters = {"ids": list(part), "group_key": group, "tenant": tenant}
-            for member, key, present in connection.execute(self._named, parameters):
+            named = {**parameters, "ids": list(part), "group_key": group}
+            for member, key, present in connection.execute(self._named, named):
                 found[member] = (key, present is not None)
         return found
 

@@ -48,19 +48,19 @@ class Viewpoint:
     """Whose eyes the directory is seen with.
 
     :ivar integration: the integration, which external ids belong to.
-    :ivar tenant: the value of the tenant columns, or None where the host has none.
+    :ivar tenants: the values of the tenant columns, by the names of their parameters.
     :ivar base_url: the absolute SCIM base URL, without a slash at its end.
     """
 
     connection: sa.Connection
     integration: uuid.UUID
-    tenant: Any
+    tenants: Mapping[str, Any]
     base_url: str
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters that every statement takes."""
-        return {"integration": self.integration, "tenant": self.tenant}
+        return {"integration": self.integration, **self.tenants}
 
 
 @dataclass(slots=True)

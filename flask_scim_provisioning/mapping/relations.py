@@ -109,7 +109,7 @@ class ReferenceBinding(Binding):
         wanted = (value or {}).get("value")
         found = None
         if wanted is not None:
-            known = self._target.host_keys(unit.connection, [wanted], unit.tenant)
+            known = self._target.host_keys(unit.connection, [wanted], unit.parameters)
             found = known.get(wanted.lower())
         if found is None and self._required:
             raise InvalidValue(

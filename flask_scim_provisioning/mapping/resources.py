@@ -31,6 +31,8 @@ class ResourceMapping:
 
     :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
     :ivar key: the primary key column of the host's table.
+    :ivar tenant_parameter: the name of the parameter that takes the value of the tenant column;
+        members and groups meet in one statement, and each has its own.
     :ivar users: the mapping of users, which members and managers refer to.
     :ivar groups: the mapping of groups.
     """
@@ -64,6 +66,7 @@ class ResourceMapping:
         self._statements: dict[str, Any] = {}
         tenant = self.options.tenant
         self.tenant_column = host_column(tenant) if tenant is not None else None
+        self.tenant_parameter = f"{self.resource_type.name.lower()}_tenant"
         self.tenant_name: str | None = tenant.key if tenant is not None else None
 
     @staticmethod
@@ -176,32 +179,41 @@ class ResourceMapping:
 
     def tenant_of(self, tenant: str) -> Any:
         """Return the value of the tenant column for the tenant of a URL."""
-        if self.tenant_column is None:
-            return None
         convert = self.options.tenant_value
         if convert is not None:
             return convert(tenant)
         try:
-            return self.tenant_column.type.python_type(tenant)
+            return self.options.tenant.type.python_type(tenant)
         except (ValueError, NotImplementedError):
             return tenant
+
+    def tenants_of(self, tenant: str) -> dict[str, Any]:
+        """Return what the statements of users and groups take for the tenant of a URL.
+
+        Each resource type may have a tenant column or none, whatever the other one has.
+        """
+        return {
+            each.tenant_parameter: each.tenant_of(tenant)
+            for each in (self.users, self.groups)
+            if each.tenant_column is not None
+        }
 
     def boundaries(self) -> list[sa.ColumnElement[bool]]:
         """Return what limits every statement: the tenant, and what the team lets SCIM see."""
         conditions: list[sa.ColumnElement[bool]] = list(self.options.visible)
         if self.tenant_column is not None:
-            conditions.append(self.tenant_column == sa.bindparam("tenant"))
+            conditions.append(self.tenant_column == sa.bindparam(self.tenant_parameter))
         return conditions
 
     def host_keys(
-        self, connection: sa.Connection, ids: Sequence[str], tenant: Any
+        self, connection: sa.Connection, ids: Sequence[str], parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the host's keys of those SCIM ids that exist here, by lower-case id."""
         statement = self.kept("host_keys", self._host_keys_statement)
         found: dict[str, Any] = {}
         for part in chunks([item.lower() for item in ids if may_be_id(item)]):
-            parameters = {"ids": list(part), "tenant": tenant}
-            found.update((row[0], row[1]) for row in connection.execute(statement, parameters))
+            named = {**parameters, "ids": list(part)}
+            found.update((row[0], row[1]) for row in connection.execute(statement, named))
         return found
 
     def _host_keys_statement(self) -> Any:

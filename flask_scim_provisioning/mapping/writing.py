@@ -129,8 +129,8 @@ def insert_resource(
     """
     entity = mapping.model()
     if mapping.tenant_name is not None:
-        setattr(entity, mapping.tenant_name, view.tenant)
-    unit = Unit(session, view.connection, view.tenant, mapping)
+        setattr(entity, mapping.tenant_name, view.tenants[mapping.tenant_parameter])
+    unit = Unit(session, view.connection, view.parameters, mapping)
     wanted = dict.fromkeys(mapping.required_keys) | dict(values)
     active = mapping.bindings["active"].slot(None) if "active" in mapping.bindings else None
     if active is not None and wanted.get("active") is None and not active.defaulted:
@@ -179,7 +179,7 @@ def revive_resource(
     :raises Uniqueness: when somebody else takes it over at the same time.
     """
     entity = existing_entity(mapping, session, host_key)
-    unit = Unit(session, view.connection, view.tenant, mapping)
+    unit = Unit(session, view.connection, view.parameters, mapping)
     remainders = _write(mapping, unit, entity, values)
     _flush(mapping, session)
     links = mapping.links
@@ -266,7 +266,7 @@ def save_changes(
     remainders: dict[str, Any]
     if any(not isinstance(mapping.bindings[key], StoredBinding) for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
-        unit = Unit(session, view.connection, view.tenant, mapping)
+        unit = Unit(session, view.connection, view.parameters, mapping)
         remainders = _write(mapping, unit, entity, inner)
         _flush(mapping, session)
     else:
@@ -332,7 +332,7 @@ def delete_resource(
         session.delete(entity)
         _flush(mapping, session)
         return
-    unit = Unit(session, view.connection, view.tenant, mapping)
+    unit = Unit(session, view.connection, view.parameters, mapping)
     if "active" in mapping.bindings and mapping.bindings["active"].expressions:
         _write(mapping, unit, entity, {"active": False})
         _flush(mapping, session)

@@ -57,8 +57,8 @@ class Outcome:
 def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
     """Return the eyes of a scope on one resource type, on the session's connection."""
     connection = scope.session.connection(bind_arguments={"mapper": mapping.mapper})
-    tenant = mapping.tenant_of(scope.tenant)
-    return Viewpoint(connection, scope.integration_id, tenant, scope.base_url)
+    tenants = mapping.tenants_of(scope.tenant)
+    return Viewpoint(connection, scope.integration_id, tenants, scope.base_url)
 
 
 def validated(

@@ -125,7 +125,7 @@ class _Editor:
     outcome: MembershipChange
 
     def _named(self, ids: Sequence[str]) -> dict[str, tuple[Any, bool]]:
-        return self.binding.named(self.view.connection, self.group, ids, self.view.tenant)
+        return self.binding.named(self.view.connection, self.group, ids, self.view.parameters)
 
     def add(self, ids: Sequence[str]) -> None:
         """Make users members."""

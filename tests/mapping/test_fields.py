@@ -453,7 +453,7 @@ def test_one_declaration_says_it_all(portal: Portal) -> None:
     created = create(portal, ADA)
     mapping = portal.app.extensions["scim_provisioning"].mappings["Users"]
     with portal.engine.connect() as connection:
-        view = Viewpoint(connection, portal.integration.id, None, "https://x.org/scim/v2")
+        view = Viewpoint(connection, portal.integration.id, {}, "https://x.org/scim/v2")
         found = reading.fetch_one(mapping, created["id"], view)
     assert found is not None
     schema = mapping.schema
