@@ -2,9 +2,9 @@
 
 from . import fields
 from .errors import MappingError
-from .membership import MembershipStore
 from .resources import ResourceMapping
 from .schemas import GroupSchema, ResourceSchema, UserSchema
+from .stores import MembershipStore
 
 __all__ = [
     "GroupSchema",

@@ -16,12 +16,13 @@ from .bindings import (
     constant_slot,
 )
 from .errors import MappingError
-from .membership import MembersBinding, MembershipStore, TableMembership
+from .membership import MembersBinding, MembersOfAKind, NestedGroups
 from .one_value import OneValueBinding
 from .password import Password
 from .places import Place, ScalarPlace, camel
 from .relations import ReferenceBinding, ValuesBinding, lookup_slot
-from .slots import Convert, Slot, Write, column_slot, host_column, json_value
+from .slots import Convert, Slot, Write, column_slot, host_column, json_value, sql_type
+from .stores import MembershipStore, store_of
 
 if TYPE_CHECKING:
     from .resources import ResourceMapping
@@ -122,7 +123,7 @@ class Computed(ScalarPlace):
 
     def slot(self, attribute: attributes.Attribute) -> Slot:
         """Return the expression's slot."""
-        expression = sa.type_coerce(self._sql, _sql_type(attribute))
+        expression = sa.type_coerce(self._sql, sql_type(attribute))
         textual = attribute.type in (attributes.Type.STRING, attributes.Type.REFERENCE)
         read = self._read
         if attribute.type is attributes.Type.BOOLEAN and read is None:
@@ -300,9 +301,15 @@ class Reference(Place):
 class Members(Place):
     """The members of a group, in whatever way the host keeps them.
 
+    ``members = fields.Members(Team.members, groups=Team.subteams)``: where groups contain groups,
+    those are members too.
+
     :param source: a relationship with a secondary table (``Team.members``), or one to association
         objects (``Team.memberships``), or a team's own :class:`MembershipStore`.
     :param user: with association objects, their relationship to the user.
+    :param groups: the same for nested groups; or a relationship by a foreign key to the group
+        around (``Team.subteams`` over ``parent_id``), where each is inside one at most.
+    :param group: with association objects for nested groups, their relationship to the inner one.
     """
 
     def __init__(
@@ -310,23 +317,27 @@ class Members(Place):
         source: InstrumentedAttribute[Any] | MembershipStore,
         *,
         user: InstrumentedAttribute[Any] | None = None,
+        groups: InstrumentedAttribute[Any] | MembershipStore | None = None,
+        group: InstrumentedAttribute[Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._source = source
-        self._user = user
+        self._users = (source, user)
+        self._groups = (groups, group)
 
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
-        """Bind the membership store."""
+        """Bind the membership stores."""
         if attribute.name != "members":
             raise MappingError(f"{site.schema_name}: fields.Members is for members, not {key}.")
-        source = self._source
-        store = (
-            source
-            if isinstance(source, MembershipStore)
-            else TableMembership.of(source, self._user)
-        )
-        return MembersBinding(key, attribute, store, site, site.users)
+        users = MembersOfAKind(store_of(*self._users, site, site.users), site, site.users)
+        nested = None
+        groups, group = self._groups
+        if groups is not None:
+            nested = NestedGroups(store_of(groups, group, site, site), site)
+        elif group is not None:
+            raise MappingError(f"{site.schema_name}: group={group} needs groups= beside it.")
+        policy = site.options.unknown_members
+        return MembersBinding(key, attribute, users, nested, policy)
 
 
 class Stored(Place):
@@ -335,15 +346,3 @@ class Stored(Place):
     def bind(self, key: str, attribute: attributes.Attribute, site: ResourceMapping) -> Binding:
         """Keep it in the link row."""
         return StoredBinding(key, attribute, site.link.__table__.c.stored)
-
-
-def _sql_type(attribute: attributes.Attribute) -> sa.types.TypeEngine[Any]:
-    match attribute.type:
-        case attributes.Type.BOOLEAN:
-            return sa.Boolean()
-        case attributes.Type.INTEGER:
-            return sa.BigInteger()
-        case attributes.Type.DECIMAL:
-            return sa.Float()
-        case _:
-            return sa.String()

@@ -1,236 +1,82 @@
-"""Group membership: only the rows that a request names are touched, whatever the group's size."""
+"""The members of a group: users, and groups inside it where the host has those.
+
+Whatever the group's size, only the rows that a request names are touched.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import InstrumentedAttribute, RelationshipDirection
+from sqlalchemy.sql.util import ClauseAdapter
 
 from ..scim import attributes as scim
 from .bindings import Binding, Build, Collection, Dump, constant_slot
-from .errors import MappingError
 from .links import given_id, may_be_id
-from .relations import relationship_of
 from .slots import Slot
+from .stores import MembershipStore, chunks
 
 if TYPE_CHECKING:
     from .resources import ResourceMapping
 
-__all__ = ["MembersBinding", "MembershipStore", "TableMembership", "chunks", "insert_ignoring"]
-
-CHUNK = 5_000
-"""How many ids one statement names: SQLite allows 32,766 parameters, PostgreSQL 65,535."""
+__all__ = ["MembersBinding", "MembersOfAKind", "NestedGroups"]
 
 
-def chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """Cut a long list of ids into what one statement can name."""
-    return (items[i : i + CHUNK] for i in range(0, len(items), CHUNK))
+class MembersOfAKind:
+    """The members of one resource type.
 
-
-def insert_ignoring(connection: sa.Connection, table: sa.Table, source: Any) -> Any:
-    """Return an insert-select that leaves rows which are there already alone, per database."""
-    names, select = source
-    match connection.dialect.name:
-        case "postgresql":
-            insert = postgresql.insert(table).from_select(names, select)
-            return insert.on_conflict_do_nothing()
-        case "mysql" | "mariadb":
-            return sa.insert(table).prefix_with("IGNORE").from_select(names, select)
-        case "sqlite":
-            return sa.insert(table).prefix_with("OR IGNORE").from_select(names, select)
-        case _:
-            return sa.insert(table).from_select(names, select)
-
-
-class MembershipStore(ABC):
-    """Where the members of groups are kept; a team may write its own.
-
-    Keys are the primary keys of the host's rows. No method reads members that it isn't told.
-    """
-
-    place = "a membership store"
-
-    @abstractmethod
-    def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """Make the users members; who is one already stays one."""
-
-    @abstractmethod
-    def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """End the membership of the users; who isn't a member stays none."""
-
-    @abstractmethod
-    def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
-        """Return the members who aren't among the users."""
-
-    @abstractmethod
-    def clear(self, connection: sa.Connection, group: Any) -> None:
-        """End every membership of one group."""
-
-    @abstractmethod
-    def leave_all(self, connection: sa.Connection, user: Any) -> None:
-        """End every membership of one user."""
-
-    @abstractmethod
-    def rows(self) -> tuple[sa.FromClause, sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-        """Return the table of members, its group key and its user key, for reading in SQL."""
-
-
-class TableMembership(MembershipStore):
-    """Members in a secondary table, or in the table of an association object."""
-
-    def __init__(self, table: sa.Table, group: sa.Column[Any], user: sa.Column[Any]) -> None:
-        self._table, self._group, self._user = table, group, user
-        self.place = f"the table {table.name}"
-        self._mine = group == sa.bindparam("group_key")
-        named = user.in_(sa.bindparam("user_keys", expanding=True))
-        self._remove = sa.delete(table).where(self._mine, named)
-        others = user.not_in(sa.bindparam("user_keys", expanding=True))
-        self._others = sa.select(user).where(self._mine, others)
-        self._clear = sa.delete(table).where(self._mine)
-        self._all = sa.select(user).where(self._mine)
-        self._leave = sa.delete(table).where(user == sa.bindparam("user_key"))
-        self._inserts: dict[str, Any] = {}
-
-    @classmethod
-    def of(
-        cls, source: InstrumentedAttribute[Any], user: InstrumentedAttribute[Any] | None
-    ) -> TableMembership:
-        """Return the store behind ``Team.members``, or ``Team.memberships`` and their user.
-
-        :raises MappingError: when the relationship has another shape.
-        """
-        if user is None:
-            prop = relationship_of(source, RelationshipDirection.MANYTOMANY)
-            ((_, group_column),) = prop.synchronize_pairs
-            ((_, user_column),) = prop.secondary_synchronize_pairs
-            return cls(prop.secondary, group_column, user_column)
-        prop = relationship_of(source, RelationshipDirection.ONETOMANY)
-        ((_, group_column),) = prop.local_remote_pairs
-        other = relationship_of(user, RelationshipDirection.MANYTOONE)
-        ((user_column, _),) = other.local_remote_pairs
-        store = cls(prop.mapper.local_table, group_column, user_column)
-        store.check_columns(source)
-        return store
-
-    def check_columns(self, source: InstrumentedAttribute[Any]) -> None:
-        """Refuse an association object that can't be inserted by its two keys.
-
-        :raises MappingError: when another column has neither a default nor room for nothing.
-        """
-        for column in self._table.columns:
-            if column in (self._group, self._user) or column.nullable:
-                continue
-            automatic = column.primary_key and column.autoincrement in (True, "auto")
-            if column.default is None and column.server_default is None and not automatic:
-                raise MappingError(
-                    f"{source}: {self._table.name}.{column.name} needs a value for each new "
-                    "member; give the column a default, or write a MembershipStore."
-                )
-
-    def _insert(self, connection: sa.Connection) -> Any:
-        found = self._inserts.get(connection.dialect.name)
-        if found is None:
-            users = self._user_table()
-            select = sa.select(sa.bindparam("group_key", type_=self._group.type), users).where(
-                users.in_(sa.bindparam("user_keys", expanding=True))
-            )
-            names = [self._group.name, self._user.name]
-            found = insert_ignoring(connection, self._table, (names, select))
-            self._inserts[connection.dialect.name] = found
-        return found
-
-    def _user_table(self) -> sa.Column[Any]:
-        (foreign_key,) = self._user.foreign_keys
-        return foreign_key.column
-
-    def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """One insert-select for each 5,000 users."""
-        for part in chunks(users):
-            connection.execute(
-                self._insert(connection), {"group_key": group, "user_keys": list(part)}
-            )
-
-    def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """One delete for each 5,000 users."""
-        for part in chunks(users):
-            connection.execute(self._remove, {"group_key": group, "user_keys": list(part)})
-
-    def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
-        """One select of keys; a list too long for one statement is compared here."""
-        if len(users) <= CHUNK:
-            parameters = {"group_key": group, "user_keys": list(users)}
-            return list(connection.scalars(self._others, parameters))
-        stay = set(users)
-        members = connection.scalars(self._all, {"group_key": group})
-        return [key for key in members if key not in stay]
-
-    def clear(self, connection: sa.Connection, group: Any) -> None:
-        """One delete."""
-        connection.execute(self._clear, {"group_key": group})
-
-    def leave_all(self, connection: sa.Connection, user: Any) -> None:
-        """One delete."""
-        connection.execute(self._leave, {"user_key": user})
-
-    def rows(self) -> tuple[sa.FromClause, sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-        """Return the association table."""
-        return self._table, self._group, self._user
-
-
-class MembersBinding(Binding, Collection):
-    """The members of a group (RFC 7643 section 4.2).
-
-    :ivar unknown_members: ``"skip"`` or ``"refuse"``; None leaves it to the dialect.
+    :ivar store: where the host keeps them.
+    :ivar kind: ``"User"`` or ``"Group"``, the ``type`` of each of them.
     """
 
     def __init__(
-        self,
-        key: str,
-        attribute: scim.Attribute,
-        store: MembershipStore,
-        groups: ResourceMapping,
-        users: ResourceMapping,
+        self, store: MembershipStore, groups: ResourceMapping, target: ResourceMapping
     ) -> None:
-        super().__init__(key, attribute)
         self.store = store
-        self.users = users
+        self.kind = target.resource_type.name
         self._groups = groups
-        self.place = store.place
-        self.unknown_members: str | None = groups.options.unknown_members
-        table, group, user = store.rows()
-        link = users.link.__table__
-        self._rows = (table, group, user)
-        self._link = link
-        display = users.display_slot()
-        self._display = display
-        # Users of other tenants, and those whom SCIM doesn't see, are nobody's members here.
-        boundaries = users.boundaries()
-        named = table.join(users.table, users.key == user)
+        self._endpoint = target.endpoint
+        link: Any = target.links
+        table: Any = target.table
+        display = target.display_slot()
+        # Those of other tenants, and those whom SCIM doesn't see, are nobody's members here.
+        boundaries = target.boundaries()
+        if target is groups:
+            # In a filter, the group outside and the one inside are rows of the same tables.
+            link, table = link.alias(), table.alias()
+            adapt = ClauseAdapter(table).traverse
+            display = replace(display, expression=adapt(display.expression))
+            boundaries = [adapt(each) for each in boundaries]
+        self._link, self._table = link, table
+        self._key = table.c[target.key.key]
+        self._display, self._boundaries = display, boundaries
+        self._rows = store.rows()
+        pairs, group, member = self._rows
+        named = pairs.join(table, self._key == member)
         self._selects = {
-            shown: sa.select(group, user, link.c.id, display.expression if shown else sa.null())
+            shown: sa.select(group, member, link.c.id, display.expression if shown else sa.null())
             .select_from(
-                (named if shown or boundaries else table).outerjoin(link, link.c.host_id == user)
+                (named if shown or boundaries else pairs).outerjoin(link, link.c.host_id == member)
             )
             .where(
                 group.in_(sa.bindparam("keys", expanding=True)),
                 link.c.deleted.is_(None),
                 *boundaries,
             )
-            .order_by(group, user)
+            .order_by(group, member)
             for shown in (False, True)
         }
-        mine = sa.and_(user == link.c.host_id, group == sa.bindparam("group_key", type_=group.type))
+        group_key = sa.bindparam("group_key", type_=group.type)
+        mine = sa.and_(member == link.c.host_id, group == group_key)
         self._named = (
-            sa.select(link.c.id, link.c.host_id, user)
-            .select_from(link.join(users.table, users.key == link.c.host_id).outerjoin(table, mine))
+            sa.select(link.c.id, link.c.host_id, member)
+            .select_from(link.join(table, self._key == link.c.host_id).outerjoin(pairs, mine))
             .where(
                 link.c.id.in_(sa.bindparam("ids", expanding=True)),
                 link.c.deleted.is_(None),
-                *users.boundaries(),
+                *boundaries,
             )
         )
 
@@ -238,26 +84,28 @@ class MembersBinding(Binding, Collection):
         self,
         connection: sa.Connection,
         keys: Sequence[Any],
+        found: dict[Any, list[dict[str, Any]]],
         dump: Dump,
         parameters: Mapping[str, Any],
         *,
         shown: bool,
-    ) -> dict[Any, Any]:
-        """Return the members of each of the groups, in one statement that loads no user.
+    ) -> None:
+        """Add the members of each of the groups to ``found``, by one statement.
 
-        Members who have no link yet are added to ``dump.missing``.
+        Members that have no link yet are added to what is missing in ``dump``.
 
-        :param shown: whether to tell their names, for which the users' table is read.
+        :param shown: whether to tell their names, for which their own table is read.
         """
-        found: dict[Any, list[dict[str, Any]]] = {}
-        base = f"{dump.base_url}{self.users.endpoint}/"
+        kind = self.kind
+        base = f"{dump.base_url}{self._endpoint}/"
+        missing = dump.missing if kind == "User" else dump.missing_groups
         convert = self._display.from_host
         last: Any = None
         members: list[dict[str, Any]] = []
         rows = connection.execute(self._selects[shown], {**parameters, "keys": list(keys)})
-        for group, user, member, display in rows:
+        for group, key, member, display in rows:
             if member is None:
-                dump.missing.add(user)
+                missing.add(key)
                 continue
             if group != last:
                 last = group
@@ -265,11 +113,10 @@ class MembersBinding(Binding, Collection):
             if convert is not None and display is not None:
                 display = convert(display)
             members.append(
-                {"value": member, "$ref": base + member, "display": display, "type": "User"}
+                {"value": member, "$ref": base + member, "display": display, "type": kind}
                 if display is not None
-                else {"value": member, "$ref": base + member, "type": "User"}
+                else {"value": member, "$ref": base + member, "type": kind}
             )
-        return found
 
     def named(
         self,
@@ -278,7 +125,7 @@ class MembersBinding(Binding, Collection):
         ids: Sequence[str],
         parameters: Mapping[str, Any],
     ) -> dict[str, tuple[Any, bool]]:
-        """Return the host keys of the users with these SCIM ids, and whether each is a member.
+        """Return the host keys of those with these SCIM ids, and whether each is a member.
 
         One statement for each 5,000 ids; ids that name nobody are not in the answer.
         """
@@ -291,50 +138,36 @@ class MembersBinding(Binding, Collection):
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search among the members of a group."""
-        table, group, user = self._rows
-        users = self.users.table
-        slots: Mapping[str, Slot] = self._slots()
-        inner = table.join(self._link, self._link.c.host_id == user).join(
-            users, self.users.key == user
-        )
+        inner, condition = self._joined(build)
         return (
             sa.exists()
             .select_from(inner)
-            .where(
-                group == self._groups.key,
-                self._link.c.deleted.is_(None),
-                *self.users.boundaries(),
-                build(slots.get),
-            )
+            .where(self._rows[1] == self._groups.key, *condition)
             .correlate(self._groups.table)
         )
 
     def matching(self, build: Build, group: Any) -> sa.Select[Any]:
         """Return the statement that finds the keys of the members who meet a condition."""
-        table, group_column, user = self._rows
-        inner = table.join(self._link, self._link.c.host_id == user).join(
-            self.users.table, self.users.key == user
+        inner, condition = self._joined(build)
+        _, group_column, member = self._rows
+        return sa.select(member).select_from(inner).where(group_column == group, *condition)
+
+    def _joined(self, build: Build) -> tuple[sa.FromClause, list[sa.ColumnElement[bool]]]:
+        pairs, _, member = self._rows
+        inner = pairs.join(self._link, self._link.c.host_id == member).join(
+            self._table, self._key == member
         )
-        slots = self._slots()
-        return (
-            sa.select(user)
-            .select_from(inner)
-            .where(
-                group_column == group,
-                self._link.c.deleted.is_(None),
-                *self.users.boundaries(),
-                build(slots.get),
-            )
-        )
+        slots: Mapping[str, Slot] = self._slots()
+        return inner, [self._link.c.deleted.is_(None), *self._boundaries, build(slots.get)]
 
     def _slots(self) -> dict[str, Slot]:
         slots: dict[str, Slot] = {}
-        for sub in self.attribute.sub_attributes:
+        attribute = self._groups.resource_type.keys["members"]
+        for sub in attribute.sub_attributes:
             match sub.name:
                 case "value":
-                    identifier = self._link.c.id
                     slots["value"] = Slot(
-                        sub, identifier, None, given_id, None, False, False, self.place
+                        sub, self._link.c.id, None, given_id, None, False, False, self.store.place
                     )
                 case "display":
                     shown = self._display
@@ -342,8 +175,108 @@ class MembersBinding(Binding, Collection):
                         sub, shown.expression, None, _same, None, False, True, shown.place
                     )
                 case "type":
-                    slots["type"] = constant_slot(sub, "User")
+                    slots["type"] = constant_slot(sub, self.kind)
         return slots
+
+
+class NestedGroups(MembersOfAKind):
+    """The groups inside a group, which may contain groups in their turn."""
+
+    def __init__(self, store: MembershipStore, groups: ResourceMapping) -> None:
+        super().__init__(store, groups, groups)
+        pairs, outer, inner = self._rows
+        # Both terms select the same column: PostgreSQL wants one type, to its length.
+        above = (
+            sa.select(outer.label("group_key"))
+            .select_from(pairs)
+            .where(inner == sa.bindparam("inner_key", type_=inner.type))
+            .cte("above", recursive=True)
+        )
+        further = sa.select(outer).select_from(pairs.join(above, inner == above.c.group_key))
+        self._above = sa.select(above.union(further).c.group_key)
+        links = groups.links
+        self._lock = (
+            sa.select(links.c.id)
+            .where(links.c.host_id.in_(sa.bindparam("keys", expanding=True)))
+            .order_by(links.c.id)
+            .with_for_update()
+        )
+
+    def above(self, connection: sa.Connection, group: Any) -> set[Any]:
+        """Return the keys of the groups that contain a group, directly or through others.
+
+        It is one statement, and it ends also where the host itself has made a circle. What SCIM
+        doesn't see counts too: the portal would run in a circle all the same.
+        """
+        return set(connection.scalars(self._above, {"inner_key": group})) - {None}
+
+    def lock(self, connection: sa.Connection, keys: Iterable[Any]) -> bool:
+        """Keep others from nesting these groups until the transaction ends.
+
+        :returns: whether that was needed: on SQLite one transaction writes at a time.
+        """
+        if connection.dialect.name == "sqlite":
+            return False
+        for part in chunks(list(keys)):
+            connection.execute(self._lock, {"keys": list(part)})
+        return True
+
+
+class MembersBinding(Binding, Collection):
+    """The members of a group (RFC 7643 section 4.2).
+
+    :ivar kinds: of members, the users first.
+    :ivar nested: the groups inside a group, or None where the host doesn't nest them.
+    :ivar unknown_members: ``"skip"`` or ``"refuse"``; None leaves it to the dialect.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        attribute: scim.Attribute,
+        users: MembersOfAKind,
+        nested: NestedGroups | None,
+        unknown_members: str | None,
+    ) -> None:
+        super().__init__(key, attribute)
+        self.unknown_members = unknown_members
+        self.nested = nested
+        self.kinds: tuple[MembersOfAKind, ...] = (users, nested) if nested else (users,)
+        self.store = users.store
+        self.place = users.store.place
+        if nested is not None:
+            self.place = f"{self.place}; groups: {nested.store.place}"
+
+    def fetch(
+        self,
+        connection: sa.Connection,
+        keys: Sequence[Any],
+        dump: Dump,
+        parameters: Mapping[str, Any],
+        *,
+        shown: bool,
+    ) -> dict[Any, Any]:
+        """Return the members of each of the groups: one statement for each kind, and no entity.
+
+        :param shown: whether to tell their names.
+        """
+        found: dict[Any, list[dict[str, Any]]] = {}
+        for kind in self.kinds:
+            kind.fetch(connection, keys, found, dump, parameters, shown=shown)
+        return found
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Search among the members of a group, whatever their kind."""
+        first, *more = (kind.any(build) for kind in self.kinds)
+        return sa.or_(first, *more) if more else first
+
+    def leave_all(self, connection: sa.Connection, kind: str, key: Any) -> None:
+        """End every membership of one who is deleted; a group's own members go with it."""
+        for members in self.kinds:
+            if kind == "Group":
+                members.store.clear(connection, key)
+            if members.kind == kind:
+                members.store.leave_all(connection, key)
 
 
 def _same(value: Any) -> Any:

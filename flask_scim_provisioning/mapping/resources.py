@@ -17,10 +17,11 @@ from .bindings import Binding, Collection, StoredBinding
 from .errors import MappingError
 from .groups import GroupsBinding
 from .links import may_be_id, new_id, primary_key_of
-from .membership import MembersBinding, chunks
+from .membership import MembersBinding
 from .one_value import OneValueBinding
 from .schemas import ResourceSchema
 from .slots import Slot, host_column
+from .stores import chunks
 from .system import ExternalIdBinding, IdBinding, MetaBinding
 
 __all__ = ["ResourceMapping"]
@@ -91,7 +92,8 @@ class ResourceMapping:
         resource_type = self.resource_type
         self.bindings["id"] = IdBinding(self.links)
         self.bindings["externalId"] = ExternalIdBinding(self.links, self.models, resource_type)
-        for field in self.schema.fields.values():
+        # A group's members may be groups, who are called by an attribute that is bound by then.
+        for field in sorted(self.schema.fields.values(), key=_is_members):
             binding = field.bind(field.key, field.scim, self)  # type: ignore[attr-defined]
             self.bindings[field.key] = binding  # type: ignore[attr-defined]
         self.bindings["meta"] = MetaBinding(self.links, resource_type)
@@ -276,6 +278,10 @@ class ResourceMapping:
     def doctor(self, connection: sa.Connection) -> list[checks.Finding]:
         """Return what would make look-ups slow on this database, and how to mend it."""
         return checks.look_ups(self, connection)
+
+
+def _is_members(field: Any) -> bool:
+    return bool(field.key == "members")
 
 
 def _notes(binding: Binding) -> str:

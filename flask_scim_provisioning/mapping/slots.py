@@ -30,6 +30,7 @@ __all__ = [
     "host_column",
     "json_value",
     "parse_datetime",
+    "sql_type",
     "typed_json",
 ]
 
@@ -169,6 +170,19 @@ def typed_json(text: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[A
             return sa.cast(text, sa.Float), False
         case _:
             return text, True
+
+
+def sql_type(attribute: scim.Attribute) -> sa.types.TypeEngine[Any]:
+    """Return the SQL type that a scalar of SCIM's is compared as."""
+    match attribute.type:
+        case scim.Type.BOOLEAN:
+            return sa.Boolean()
+        case scim.Type.INTEGER:
+            return sa.BigInteger()
+        case scim.Type.DECIMAL:
+            return sa.Float()
+        case _:
+            return sa.String()
 
 
 def _python_type(column: sa.Column[Any]) -> type[Any] | None:

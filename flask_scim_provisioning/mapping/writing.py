@@ -316,15 +316,14 @@ def delete_resource(
 ) -> None:
     """Delete the host's row, or deactivate it and hide it from SCIM, as the team says.
 
-    Groups are deleted and their members stay; users are deactivated, leave every group, and stay
-    in the host's table.
+    Groups are deleted, and their members stay, be they users or groups; users are deactivated,
+    leave every group, and stay in the host's table.
     """
     entity = existing_entity(mapping, session, found.host_key)
     memberships = mapping.groups.members
-    if memberships is not None and mapping is mapping.groups:
-        memberships.store.clear(view.connection, found.host_key)
-    elif memberships is not None:
-        memberships.store.leave_all(view.connection, found.host_key)
+    if memberships is not None:
+        kind = mapping.resource_type.name
+        memberships.leave_all(view.connection, kind, found.host_key)
     if mapping.deletes_rows:
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links

@@ -67,8 +67,10 @@ def announce(scope: Scope, mapping: ResourceMapping, outcome: Outcome) -> None:
             scope,
             signals.membership_changed,
             outcome,
-            added=sorted(outcome.members.added),
-            removed=sorted(outcome.members.removed),
+            added=sorted(outcome.members.users.added),
+            removed=sorted(outcome.members.users.removed),
+            groups_added=sorted(outcome.members.groups.added),
+            groups_removed=sorted(outcome.members.groups.removed),
         )
 
 

@@ -168,7 +168,7 @@ def save(
     if outcome.changed:
         writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
-    if outcome.changed or membership.unknown:
+    if outcome.changed or membership.skipped:
         shown = name or found.flat.get(mapping.lookup_key)
         record(scope, mapping, action, outcome, shown, status)
     return outcome
@@ -248,6 +248,6 @@ def record(
         resource_type=mapping.resource_type.name,
         resource_id=outcome.id,
         resource_name=name,
-        attention=Attention.MEMBERS_SKIPPED if outcome.members.unknown else None,
+        attention=Attention.MEMBERS_SKIPPED if outcome.members.skipped else None,
         status=status,
     )

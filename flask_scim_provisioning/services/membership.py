@@ -4,39 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..dialects.notes import leave
-from ..mapping.membership import MembersBinding
+from ..mapping.membership import MembersBinding, MembersOfAKind, NestedGroups
 from ..mapping.predicates import element_condition
-from ..mapping.reading import Viewpoint
+from ..mapping.reading import Unsettled, Viewpoint
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
 from .scope import Scope
 
-__all__ = ["MembershipChange", "change_members"]
+__all__ = ["Difference", "MembershipChange", "change_members"]
 
 _SHOWN_IDS = 5
 
 
 @dataclass(slots=True)
-class MembershipChange:
-    """What became of a group's members.
-
-    :ivar added: the host's keys of the users who are members now and weren't.
-    :ivar removed: the host's keys of those who were.
-    :ivar unknown: SCIM ids that name no user here; they were skipped.
-    """
+class Difference:
+    """Who came and who went, by the host's keys."""
 
     added: set[Any] = field(default_factory=set)
     removed: set[Any] = field(default_factory=set)
-    unknown: list[str] = field(default_factory=list)
-
-    @property
-    def changed(self) -> bool:
-        """Whether anybody came or went."""
-        return bool(self.added or self.removed)
 
     def note_added(self, keys: Iterable[Any]) -> None:
         """Remember who came; who had left in the same request has only stayed."""
@@ -55,6 +44,30 @@ class MembershipChange:
                 self.removed.add(key)
 
 
+@dataclass(slots=True)
+class MembershipChange:
+    """What became of a group's members.
+
+    :ivar users: the users who are members now and weren't, and those who were.
+    :ivar groups: the same of nested groups.
+    :ivar skipped: SCIM ids that name nobody here, or a group that can't be inside this one.
+    """
+
+    users: Difference = field(default_factory=Difference)
+    groups: Difference = field(default_factory=Difference)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anybody came or went."""
+        users, groups = self.users, self.groups
+        return bool(users.added or users.removed or groups.added or groups.removed)
+
+    def of(self, members: MembersOfAKind) -> Difference:
+        """Return the difference among the members of a kind."""
+        return self.users if members.kind == "User" else self.groups
+
+
 def change_members(
     scope: Scope,
     binding: MembersBinding,
@@ -65,8 +78,8 @@ def change_members(
     """Carry out the changes of one request to the members of one group, in their order.
 
     :param group: the host's key of the group.
-    :raises InvalidValue: when a member is unknown, and neither the team nor, where it says nothing,
-        the dialect skips those.
+    :raises InvalidValue: when a member is unknown, or a group would be inside itself, and neither
+        the team nor, where it says nothing, the dialect skips those.
     """
     outcome = MembershipChange()
     editor = _Editor(scope, binding, view, group, outcome)
@@ -99,8 +112,17 @@ def change_members(
 
 
 def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the ids of members, each once; GUIDs may differ in case."""
-    return list(dict.fromkeys(str(member.get("value", "")).lower() for member in values))
+    """Return the ids of members, each once; GUIDs may differ in case.
+
+    ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
+    client sends the URL alone, its last part is the id (RFC 7643 section 2.4, ``$ref``).
+    """
+    return list(dict.fromkeys(_id(member) for member in values))
+
+
+def _id(member: Mapping[str, Any]) -> str:
+    value = member.get("value") or str(member.get("$ref", "")).rstrip("/").rpartition("/")[2]
+    return str(value).lower()
 
 
 def _named_ids(condition: Filter) -> list[str] | None:
@@ -116,6 +138,10 @@ def _named_ids(condition: Filter) -> list[str] | None:
     return ids
 
 
+_Named: TypeAlias = "list[tuple[MembersOfAKind, dict[str, tuple[Any, bool]]]]"
+"""For each kind of member, those that a request names: their keys, and whether they are members."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Editor:
     scope: Scope
@@ -124,75 +150,119 @@ class _Editor:
     group: Any
     outcome: MembershipChange
 
-    def _named(self, ids: Sequence[str]) -> dict[str, tuple[Any, bool]]:
-        return self.binding.named(self.view.connection, self.group, ids, self.view.parameters)
+    def _named(self, ids: Sequence[str]) -> tuple[_Named, Sequence[str]]:
+        """Find ids among the users, what is left among the groups; return what is left at last."""
+        found: _Named = []
+        for members in self.binding.kinds:
+            named = {}
+            if ids:
+                view = self.view
+                named = members.named(view.connection, self.group, ids, view.parameters)
+                ids = [each for each in ids if each not in named]
+            found.append((members, named))
+        return found, ids
 
     def add(self, ids: Sequence[str]) -> None:
-        """Make users members."""
-        named = self._known(ids)
-        missing = [key for key, present in named.values() if not present]
-        if missing:
-            self.binding.store.add(self.view.connection, self.group, missing)
-            self.outcome.note_added(missing)
+        """Make users and groups members."""
+        for members, named in self._known(ids):
+            self._add(members, named)
 
-    def _known(self, ids: Sequence[str]) -> dict[str, tuple[Any, bool]]:
-        if not ids:
-            return {}
-        named = self._named(ids)
-        unknown = [member for member in ids if member not in named]
+    def _add(self, members: MembersOfAKind, named: Mapping[str, tuple[Any, bool]]) -> None:
+        missing = {member: key for member, (key, present) in named.items() if not present}
+        if missing and isinstance(members, NestedGroups):
+            missing = self._without_circles(members, missing)
+        if missing:
+            keys = list(missing.values())
+            members.store.add(self.view.connection, self.group, keys)
+            self.outcome.of(members).note_added(keys)
+
+    def _known(self, ids: Sequence[str]) -> _Named:
+        named, unknown = self._named(ids)
         if unknown:
             self._meet_unknown(unknown)
         return named
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
-        named = ", ".join(shown(member) for member in unknown[:_SHOWN_IDS])
-        if len(unknown) > _SHOWN_IDS:
-            named += f" and {len(unknown) - _SHOWN_IDS} more"
-        if not self._skips_unknown():
+        if not self._skips():
+            nested = self.binding.nested is not None
             raise InvalidValue(
-                f"members: no user here has the id {named}; provision the user first, and "
+                f"members: no user {'or group ' if nested else ''}here has the id "
+                f"{_shown(unknown)}; provision the user {'or group ' if nested else ''}first, and "
                 "send its id as the service answered it."
             )
-        self.outcome.unknown.extend(unknown)
+        self.outcome.skipped.extend(unknown)
         leave(
             self.scope.notes,
-            f"{len(unknown)} unknown member(s) skipped: {named}; they are added when the identity "
-            "provider sends them again after the user exists",
+            f"{len(unknown)} unknown member(s) skipped: {_shown(unknown)}; they are added when the "
+            "identity provider sends them again after the user exists",
         )
 
-    def _skips_unknown(self) -> bool:
+    def _skips(self) -> bool:
         choice = self.binding.unknown_members
         return self.scope.dialect.skip_unknown_members if choice is None else choice == "skip"
+
+    def _without_circles(self, nested: NestedGroups, inner: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out the groups that contain this one, or refuse them.
+
+        :raises Unsettled: when others have nested groups meanwhile; the next attempt sees it.
+        """
+        connection = self.view.connection
+        above = nested.above(connection, self.group)
+        locked = nested.lock(connection, above.union(inner.values()))
+        if locked and nested.above(connection, self.group) != above:
+            raise Unsettled("Groups are being nested by others; send the request again.")
+        above.add(self.group)
+        circular = [member for member, key in inner.items() if key in above]
+        if circular:
+            self._meet_circular(circular)
+        return {member: key for member, key in inner.items() if key not in above}
+
+    def _meet_circular(self, circular: Sequence[str]) -> None:
+        if not self._skips():
+            raise InvalidValue(
+                f"members: the group {_shown(circular)} is this group itself, or contains it, and "
+                "no group can be inside itself; leave it out, or take this group out of it first."
+            )
+        self.outcome.skipped.extend(circular)
+        leave(
+            self.scope.notes,
+            f"{len(circular)} group(s) skipped that would have been inside themselves: "
+            f"{_shown(circular)}; take this group out of them in the identity provider, or them "
+            "out of this group",
+        )
 
     def flush(self, ids: list[str]) -> None:
         """Remove the gathered ids; who isn't a member stays none."""
         if not ids:
             return
-        named = self._named(list(dict.fromkeys(ids)))
-        leaving = [key for key, present in named.values() if present]
-        self._remove(leaving)
+        found, _ = self._named(list(dict.fromkeys(ids)))
+        for members, named in found:
+            self._remove(members, [key for key, present in named.values() if present])
         ids.clear()
 
-    def _remove(self, keys: Sequence[Any]) -> None:
+    def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
-            self.binding.store.remove(self.view.connection, self.group, keys)
-            self.outcome.note_removed(keys)
+            members.store.remove(self.view.connection, self.group, keys)
+            self.outcome.of(members).note_removed(keys)
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:
         """Remove the members who meet a filter."""
-        dialect = self.view.connection.dialect.name
-        statement = self.binding.matching(
-            lambda find: element_condition(attribute, condition, find, dialect), self.group
-        )
-        self._remove(list(self.view.connection.scalars(statement, self.view.parameters)))
+        connection = self.view.connection
+        dialect = connection.dialect.name
+        for members in self.binding.kinds:
+            statement = members.matching(
+                lambda find: element_condition(attribute, condition, find, dialect), self.group
+            )
+            self._remove(members, list(connection.scalars(statement, self.view.parameters)))
 
     def replace(self, ids: Sequence[str]) -> None:
         """Make these the only members, as a difference."""
-        named = self._known(ids)
-        keys = [key for key, _ in named.values()]
-        leaving = self.binding.store.others(self.view.connection, self.group, keys)
-        self._remove(leaving)
-        missing = [key for key, present in named.values() if not present]
-        if missing:
-            self.binding.store.add(self.view.connection, self.group, missing)
-            self.outcome.note_added(missing)
+        for members, named in self._known(ids):
+            keys = [key for key, _ in named.values()]
+            self._remove(members, members.store.others(self.view.connection, self.group, keys))
+            self._add(members, named)
+
+
+def _shown(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
+    return ", ".join(shown(each) for each in ids[:_SHOWN_IDS]) + more

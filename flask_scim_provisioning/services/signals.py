@@ -61,7 +61,8 @@ group_deleted = _signal("group-deleted", f"A group was deleted from SCIM. Gives 
 membership_changed = _signal(
     "membership-changed",
     f"Members were added to a group or removed from it. Gives {_RESOURCE} of the group, and "
-    "``added`` and ``removed``.",
+    "of users ``added`` and ``removed``, of nested groups ``groups_added`` and ``groups_removed``: "
+    "lists of your rows' primary keys.",
 )
 integration_created = _signal("integration-created", f"Gives {_INTEGRATION}.")
 integration_enabled = _signal("integration-enabled", f"Gives {_INTEGRATION}.")

@@ -16,10 +16,12 @@ __all__ = ["clubs"]
 
 
 @functools.cache
-def clubs(tenants: str = "") -> Host:
+def clubs(tenants: str = "", nesting: str = "") -> Host:
     """Return a portal of people and clubs.
 
     :param tenants: which of ``users`` and ``groups`` have a tenant column, one or both.
+    :param nesting: how clubs contain clubs: by a secondary ``table``, by association ``objects``,
+        by the key of a ``parent``; by default they don't.
     """
 
     class Base(DeclarativeBase):
@@ -27,6 +29,7 @@ def clubs(tenants: str = "") -> Host:
 
     db = SQLAlchemy(model_class=Base)
     member = _pairs(db, "member", "club_id", "club.id", "person_id", "person.id")
+    inside = _pairs(db, "inside", "outer_id", "club.id", "inner_id", "club.id")
 
     class Person(db.Model):  # type: ignore[name-defined, misc]
         __tablename__ = "person"
@@ -42,9 +45,35 @@ def clubs(tenants: str = "") -> Host:
 
         id: Mapped[int] = mapped_column(primary_key=True)
         name: Mapped[str] = mapped_column(sa.String(150), unique=True)
+        is_secret: Mapped[bool] = mapped_column(default=False)
+        parent_id: Mapped[int | None] = mapped_column(sa.ForeignKey("club.id"), index=True)
         members = relationship(Person, secondary=member)
+        by_parent = relationship("Club")
+        by_table = relationship(
+            "Club",
+            secondary=inside,
+            primaryjoin=lambda: Club.id == inside.c.outer_id,
+            secondaryjoin=lambda: Club.id == inside.c.inner_id,
+        )
         if "groups" in tenants:
             org_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+
+    class Inclusion(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "inclusion"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        outer_id: Mapped[int] = mapped_column(sa.ForeignKey("club.id"))
+        inner_id: Mapped[int] = mapped_column(sa.ForeignKey("club.id"), index=True)
+        reason: Mapped[str] = mapped_column(sa.String(50), default="provisioned")
+        inner = relationship(Club, foreign_keys=inner_id)
+
+    Club.by_objects = relationship(Inclusion, foreign_keys=Inclusion.outer_id)
+    kinds = {
+        "": {},
+        "table": {"groups": Club.by_table},
+        "objects": {"groups": Club.by_objects, "group": Inclusion.inner},
+        "parent": {"groups": Club.by_parent},
+    }
 
     class PersonSchema(UserSchema):
         class Meta:
@@ -58,11 +87,12 @@ def clubs(tenants: str = "") -> Host:
     class ClubSchema(GroupSchema):
         class Meta:
             model = Club
+            visible = (Club.is_secret.is_(False),)
             if "groups" in tenants:
                 tenant = Club.org_id
 
         display_name = fields.Attribute(Club.name)
-        members = fields.Members(Club.members)
+        members = fields.Members(Club.members, **kinds[nesting])
 
     provisioning = Provisioning(db, user_schema=PersonSchema, group_schema=ClubSchema)
     return Host(db, Person, Club, member, provisioning)
