@@ -20,7 +20,10 @@ __all__ = ["GroupsBinding"]
 
 
 class GroupsBinding(Binding, Collection):
-    """The groups that a user is directly a member of, read for a whole page in one statement."""
+    """The groups that a user is directly a member of, read for a whole page in one statement.
+
+    Groups around those, whose type would be ``indirect``, aren't told.
+    """
 
     def __init__(
         self,

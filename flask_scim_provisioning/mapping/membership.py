@@ -190,7 +190,7 @@ class NestedGroups(MembersOfAKind):
             sa.select(outer.label("group_key"))
             .select_from(pairs)
             .where(inner == sa.bindparam("inner_key", type_=inner.type))
-            .cte("above", recursive=True)
+            .cte("above", recursive=True, nesting=True)
         )
         further = sa.select(outer).select_from(pairs.join(above, inner == above.c.group_key))
         self._above = sa.select(above.union(further).c.group_key)
@@ -200,6 +200,14 @@ class NestedGroups(MembersOfAKind):
             .where(links.c.host_id.in_(sa.bindparam("keys", expanding=True)))
             .order_by(links.c.id)
             .with_for_update()
+        )
+        self._look_again = (
+            sa.update(links)
+            .where(
+                links.c.host_id.in_(sa.bindparam("keys", expanding=True)),
+                links.c.host_id.in_(self._above),
+            )
+            .values(version=links.c.version)
         )
 
     def above(self, connection: sa.Connection, group: Any) -> set[Any]:
@@ -220,6 +228,23 @@ class NestedGroups(MembersOfAKind):
         for part in chunks(list(keys)):
             connection.execute(self._lock, {"keys": list(part)})
         return True
+
+    def is_overtaken(
+        self, connection: sa.Connection, group: Any, above: set[Any], inner: Iterable[Any]
+    ) -> bool:
+        """Say whether others have nested groups since ``above`` was read, and before the lock.
+
+        :param inner: the keys of the groups that are to be inside.
+        """
+        if connection.dialect.name not in ("mysql", "mariadb"):
+            return self.above(connection, group) != above
+        # There a transaction goes on reading what it has read at first. Only what an UPDATE looks
+        # at is of now, and so is the number of rows that it finds; it changes none.
+        found, keys = 0, list(inner)
+        for part in chunks(keys):
+            parameters = {"keys": list(part), "inner_key": group}
+            found += connection.execute(self._look_again, parameters).rowcount
+        return found != len(above.intersection(keys))
 
 
 class MembersBinding(Binding, Collection):

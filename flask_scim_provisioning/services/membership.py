@@ -208,8 +208,9 @@ class _Editor:
         """
         connection = self.view.connection
         above = nested.above(connection, self.group)
-        locked = nested.lock(connection, above.union(inner.values()))
-        if locked and nested.above(connection, self.group) != above:
+        if nested.lock(connection, above.union(inner.values())) and nested.is_overtaken(
+            connection, self.group, above, inner.values()
+        ):
             raise Unsettled("Groups are being nested by others; send the request again.")
         above.add(self.group)
         circular = [member for member, key in inner.items() if key in above]

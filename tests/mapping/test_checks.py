@@ -35,6 +35,12 @@ class Tables:
             sa.Column("team_id", sa.ForeignKey("team.id"), primary_key=True),
             sa.Column("user_id", sa.ForeignKey("user.id"), primary_key=True),
         )
+        nests = sa.Table(
+            "nests",
+            db.metadata,
+            sa.Column("outer_id", sa.ForeignKey("team.id"), primary_key=True),
+            sa.Column("inner_id", sa.ForeignKey("team.id"), primary_key=True),
+        )
 
         class User(db.Model):  # type: ignore[name-defined, misc]
             __tablename__ = "user"
@@ -71,7 +77,16 @@ class Tables:
             id: Mapped[int] = mapped_column(primary_key=True)
             name: Mapped[str] = mapped_column(sa.String(100), unique=True)
             people = relationship(User, secondary=pairs)
-            rows = relationship("Row")
+            rows = relationship("Row", foreign_keys="Row.team_id")
+            root_id: Mapped[int] = mapped_column(sa.ForeignKey("team.id"), server_default="1")
+            below = relationship("Team", overlaps="root")
+            root = relationship("Team", remote_side="Team.id", overlaps="below")
+            inner = relationship(
+                "Team",
+                secondary=nests,
+                primaryjoin=lambda: Team.id == nests.c.outer_id,
+                secondaryjoin=lambda: Team.id == nests.c.inner_id,
+            )
 
         class Row(db.Model):  # type: ignore[name-defined, misc]
             __tablename__ = "row"
@@ -81,6 +96,8 @@ class Tables:
             user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"))
             reason: Mapped[str] = mapped_column(sa.String(100))
             user = relationship(User, overlaps="team_rows")
+            up_id: Mapped[int | None] = mapped_column(sa.ForeignKey("team.id"))
+            up = relationship("Team", foreign_keys=up_id)
 
         self.User, self.Strict, self.Team = User, Strict, Team
         self.Pair, self.Row = Pair, Row
@@ -189,6 +206,46 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
     "members that need a value": (
         lambda t: t.start(named(t), {"members": fields.Members(t.Team.rows, user=t.Row.user)}),
         ("row.reason needs a value for each new member", "MembershipStore"),
+    ),
+    "groups over a table that needs a value": (
+        lambda t: t.start(
+            named(t), {"members": fields.Members(t.Team.people, groups=t.Team.rows, group=t.Row.up)}
+        ),
+        ("row.user_id needs a value for each new member", "MembershipStore"),
+    ),
+    "groups that are people": (
+        lambda t: t.start(
+            named(t), {"members": fields.Members(t.Team.people, groups=t.Team.people)}
+        ),
+        ("PortalGroup: Team.people leads to User", "the groups of fields.Members are Team"),
+    ),
+    "members that are groups": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.inner)}),
+        ("PortalGroup: Team.inner leads to Team", "name a relationship to User."),
+    ),
+    "groups of another model": (
+        lambda t: t.start(
+            named(t), {"members": fields.Members(t.Team.people, groups=t.User.team_rows)}
+        ),
+        ("User.team_rows is no relationship of Team", "name one of Team's own"),
+    ),
+    "groups in rows without their end": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.people, groups=t.Team.rows)}),
+        ("Team.rows leads to Row", "name the association objects' relationship to Team", "group="),
+    ),
+    "groups by a key that can't be empty": (
+        lambda t: t.start(
+            named(t), {"members": fields.Members(t.Team.people, groups=t.Team.below)}
+        ),
+        ("Team.below: team.root_id can't be empty", "let the column be nullable"),
+    ),
+    "groups by the way up": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.people, groups=t.Team.root)}),
+        ("Team.root is no manytomany relationship",),
+    ),
+    "an end without a beginning": (
+        lambda t: t.start(named(t), {"members": fields.Members(t.Team.people, group=t.Row.up)}),
+        ("PortalGroup: group=Row.up needs groups= beside it",),
     ),
     "Members elsewhere": (
         lambda t: t.start(named(t), {"external_id": fields.Members(t.Team.people)}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from flask_scim_provisioning.services.signals import membership_changed
 from tests.client import ScimClient
 from tests.portal import Portal
+from tests.test_concurrency import at_once
 
 from .clubs import clubs
 from .hosts import open_portal
@@ -351,6 +352,25 @@ def test_one_club_has_clubs_of_bulk_requests(directory: Directory) -> None:
     answer = directory.client.post("/Bulk", {"Operations": operations})
     assert [each["status"] for each in answer.json["Operations"]] == ["201", "201"]
     assert directory.found('members.display eq "blue"') == "Red"
+
+
+def test_groups_nested_into_each_other_at_once_make_no_circle(directory: Directory) -> None:
+    """Each request alone would be right; together they would close a ring."""
+    ring = [f"Group{number}" for number in range(6)]
+    directory.make("", *(f"{name}:" for name in ring))
+    for name, inner in ((ring[0], ring[1]), (ring[2], ring[3]), (ring[4], ring[5])):
+        directory.patch(name, directory.add(inner))
+    pairs = ((ring[1], ring[2]), (ring[3], ring[4]), (ring[5], ring[0]))
+
+    def nest(outer: str, inner: str) -> Callable[[], Any]:
+        change = directory.add(inner)
+        return lambda: directory.client.patch(directory.path(outer), [change])
+
+    for _ in range(3):
+        answers = at_once([nest(*pair) for pair in pairs])
+        assert sorted(answer.status_code for answer in answers) == [204, 204, 400]
+        for outer, inner in pairs:
+            directory.patch(outer, directory.remove(inner))
 
 
 @in_a_table
