@@ -10,6 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
+from flask_scim_provisioning.mapping.stores import TableMembership
 from tests.portal import Host
 
 __all__ = ["clubs"]
@@ -21,7 +22,7 @@ def clubs(tenants: str = "", nesting: str = "") -> Host:
 
     :param tenants: which of ``users`` and ``groups`` have a tenant column, one or both.
     :param nesting: how clubs contain clubs: by a secondary ``table``, by association ``objects``,
-        by the key of a ``parent``; by default they don't.
+        by the key of a ``parent``, by a ``store`` of the team's own; by default they don't.
     """
 
     class Base(DeclarativeBase):
@@ -73,6 +74,7 @@ def clubs(tenants: str = "", nesting: str = "") -> Host:
         "table": {"groups": Club.by_table},
         "objects": {"groups": Club.by_objects, "group": Inclusion.inner},
         "parent": {"groups": Club.by_parent},
+        "store": {"groups": TableMembership(inside, inside.c.outer_id, inside.c.inner_id)},
     }
 
     class PersonSchema(UserSchema):

@@ -127,6 +127,7 @@ def test_both_types_are_published(directory: Directory) -> None:
     assert kind["canonicalValues"] == ["User", "Group"]
 
 
+@pytest.mark.parametrize("nesting", ["table", "objects", "parent", "store"])
 def test_every_operation_reaches_nested_groups(directory: Directory) -> None:
     """RFC 7644 section 3.5.2: added, removed and replaced by each of the ways."""
     directory.make("ada bob", "Blue:", "Green:", "Grey:", "Red: ada")
@@ -338,7 +339,7 @@ def test_users_are_in_the_groups_that_name_them(directory: Directory) -> None:
 
 
 @in_a_table
-def test_one_club_has_clubs_of_bulk_requests(directory: Directory) -> None:
+def test_groups_of_one_bulk_request_contain_each_other(directory: Directory) -> None:
     """RFC 7644 section 3.7.2: a bulkId may name a group, also one that comes later."""
     operations = [
         {
@@ -352,6 +353,23 @@ def test_one_club_has_clubs_of_bulk_requests(directory: Directory) -> None:
     answer = directory.client.post("/Bulk", {"Operations": operations})
     assert [each["status"] for each in answer.json["Operations"]] == ["201", "201"]
     assert directory.found('members.display eq "blue"') == "Red"
+
+
+@in_a_table
+def test_groups_of_one_bulk_request_make_no_circle(directory: Directory) -> None:
+    """RFC 7644 section 3.7.1 has two groups that contain each other; one of them can't."""
+    operations = [
+        {
+            "method": "POST",
+            "path": "/Groups",
+            "bulkId": name,
+            "data": {"displayName": name, "members": [{"value": f"bulkId:{other}"}]},
+        }
+        for name, other in (("Red", "Blue"), ("Blue", "Red"))
+    ]
+    answer = directory.client.post("/Bulk", {"Operations": operations})
+    statuses = sorted(each["status"] for each in answer.json["Operations"])
+    assert statuses == ["201", "400"]
 
 
 def test_groups_nested_into_each_other_at_once_make_no_circle(directory: Directory) -> None:
