@@ -6,7 +6,7 @@ from typing import Any
 
 from ..scim.attributes import Attribute, ResourceType, Type
 from ..scim.errors import InvalidPath, InvalidSyntax, InvalidValue
-from ..scim.filters import AttrPath, Compare, Or
+from ..scim.filters import And, AttrPath, Compare, Filter, Or
 from ..scim.patch import Operation
 from ..scim.paths import PatchPath, parse_path
 from .filters import FilterRewriter
@@ -226,33 +226,44 @@ def removal_by_value(
     section 3.5.2.2 knows a filter in the path only. All values become one filter.
 
     :returns: ``None`` when the list is empty, since then nothing is to be removed.
-    :raises InvalidValue: when an element of the list has no ``value`` to find it by.
+    :raises InvalidValue: when an element of the list says nothing to find it by.
     """
     whole = place.sub is None and place.path.filter is None
     if operation.value is None or not whole or not place.attribute.multi_valued:
         return replace(operation, value=None)
-    if place.attribute.type is not Type.COMPLEX or place.attribute.sub("value") is None:
-        return replace(operation, value=None)
     listed = values.value(place.attribute, operation.value, place.name, notes)
     leave(notes, f"remove with values at {place.name} read as a removal of these only")
-    comparisons = tuple(
-        Compare(_VALUE, "eq", named)
-        for named in dict.fromkeys(_named_value(item, place, number) for item in listed)
-    )
-    if not comparisons:
+    named = tuple(dict.fromkeys(_listed(item, place, number) for item in listed))
+    if not named:
         return None
-    only = comparisons[0] if len(comparisons) == 1 else Or(comparisons)
+    only = named[0] if len(named) == 1 else Or(named)
     return replace(operation, path=replace(place.path, filter=only), value=None)
 
 
-def _named_value(element: Any, place: Place, number: int) -> str:
-    value = member_of(element, "value") if isinstance(element, Mapping) else None
-    if not isinstance(value, str) or not value:
+def _listed(element: Any, place: Place, number: int) -> Filter:
+    """Return the filter that finds a listed element.
+
+    Its ``value`` says which it is; what has none, such as an address, is known by all its parts.
+    """
+    attribute = place.attribute
+    if attribute.type is not Type.COMPLEX:
+        given = [(_VALUE, element)]
+    elif attribute.sub("value") is not None:
+        given = [(_VALUE, member_of(element, "value") if isinstance(element, Mapping) else None)]
+    else:
+        parts = element if isinstance(element, Mapping) else {}
+        given = [(AttrPath(None, name, None), part) for name, part in parts.items()]
+    terms = tuple(
+        Compare(path, "eq", part)
+        for path, part in given
+        if isinstance(part, str | bool | int | float) and part != ""
+    )
+    if not terms:
         raise InvalidValue(
             f"Operation {number}: a value to remove from {place.name} has no value; "
             "send each with its value, or a path with a filter."
         )
-    return value
+    return terms[0] if len(terms) == 1 else And(terms)
 
 
 def removal_of_empty_element(operation: Operation, place: Place) -> Operation:

@@ -166,6 +166,14 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "test_okta_failure_6_24_roles_may_be_strings",
     ),
     Deviation(
+        values.plain_values_from_objects,
+        '`[{"value": "1"}]` where an attribute is a list of strings',
+        "Entra, for a custom attribute",
+        "these values",
+        "objects read as their values at …",
+        "test_entra_p17_the_values_of_a_custom_attribute_are_added",
+    ),
+    Deviation(
         values.nothing_from_empty_reference,
         '`"manager": {"value": ""}`',
         "Entra's tests and its validator",

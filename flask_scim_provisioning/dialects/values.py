@@ -82,6 +82,19 @@ def objects_from_plain_values(attribute: Attribute, value: Any, where: str, note
     return value
 
 
+def plain_values_from_objects(attribute: Attribute, value: Any, where: str, notes: Notes) -> Any:
+    """``{"value": "x"}`` becomes ``"x"`` where the attribute is a list of simple values.
+
+    Source: Entra sends the values of a multi-valued custom attribute as objects.
+    """
+    if attribute.type is Type.COMPLEX or not isinstance(value, list | tuple):
+        return value
+    if not attribute.multi_valued or not any(isinstance(item, Mapping) for item in value):
+        return value
+    leave(notes, f"objects read as their values at {where}")
+    return [member_of(item, "value") if isinstance(item, Mapping) else item for item in value]
+
+
 def nothing_from_empty_reference(attribute: Attribute, value: Any, where: str, notes: Notes) -> Any:
     """``{"value": ""}`` and ``{"value": null}`` become nothing where there is one complex value.
 
@@ -199,6 +212,7 @@ WHOLE: tuple[Rewrite, ...] = (
     single_value_from_list,
     list_from_single_value,
     objects_from_plain_values,
+    plain_values_from_objects,
     nothing_from_empty_reference,
 )
 """What every dialect does with the value of a whole attribute."""

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from flask_scim_provisioning.dialects import DIALECTS, dialect_named
+from flask_scim_provisioning.scim.attributes import Attribute, Schema, Type
+from flask_scim_provisioning.scim.catalogue import user_resource_type
 from flask_scim_provisioning.scim.errors import (
     InvalidFilter,
     InvalidPath,
@@ -17,6 +19,20 @@ from flask_scim_provisioning.scim.errors import (
 from .conftest import MANAGER, Spoken
 
 DIALECT = DIALECTS["generic"]
+OWN = "urn:example:params:scim:schemas:portal:2.0:User"
+EXTENDED = user_resource_type(
+    (
+        Schema(
+            OWN,
+            "PortalUser",
+            "What only this portal knows.",
+            (
+                Attribute("codes", multi_valued=True),
+                Attribute("numbers", Type.INTEGER, multi_valued=True),
+            ),
+        ),
+    )
+)
 
 
 def test_booleans_from_strings(user: Spoken) -> None:
@@ -35,6 +51,41 @@ def test_members_removed_by_value(group: Spoken) -> None:
     before = {"members": [{"value": "1"}, {"value": "2"}]}
     operation = {"op": "remove", "path": "members", "value": [{"value": "1"}]}
     assert group.patched(before, operation)[0] == {"members": [{"value": "2"}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "listed", "after"),
+    [
+        (
+            {"addresses": [{"type": "work", "locality": "Rome"}, {"type": "home"}]},
+            [{"type": "work", "locality": "Rome"}],
+            {"addresses": [{"type": "home"}]},
+        ),
+        (
+            {"addresses": [{"type": "work", "locality": "Rome"}]},
+            [{"type": "work", "locality": "Oslo"}],
+            {"addresses": [{"type": "work", "locality": "Rome"}]},
+        ),
+        ({f"{OWN}:codes": ["a", "b", "c"]}, ["A", "c"], {f"{OWN}:codes": ["b"]}),
+        ({f"{OWN}:codes": ["a", "b"]}, [{"value": "a"}], {f"{OWN}:codes": ["b"]}),
+        ({f"{OWN}:codes": ["a"]}, [], {f"{OWN}:codes": ["a"]}),
+        ({f"{OWN}:numbers": [1, 2]}, [2], {f"{OWN}:numbers": [1]}),
+    ],
+)
+def test_listed_values_are_removed_and_no_others(
+    before: dict[str, Any], listed: list[Any], after: dict[str, Any]
+) -> None:
+    """Also where an attribute is a list of plain values, or its elements have no ``value``."""
+    path = next(iter(before))
+    operation = {"op": "remove", "path": path, "value": listed}
+    assert Spoken(DIALECT, EXTENDED).patched(before, operation)[0] == after
+
+
+@pytest.mark.parametrize("listed", [[{}], [{"type": None}], ["Rome"], [None]])
+def test_a_listed_value_that_says_nothing_is_refused(user: Spoken, listed: list[Any]) -> None:
+    before = {"addresses": [{"type": "work"}]}
+    with pytest.raises(InvalidValue):
+        user.patched(before, {"op": "remove", "path": "addresses", "value": listed})
 
 
 def test_names_of_an_operation_in_any_case(user: Spoken) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.mapping.hosts import URN, open_portal, unusual
+
 from .speaker import ENTERPRISE, NOBODY, Speaker
 
 WORK = {"type": "work", "value": "bjensen@contoso.com", "primary": True}
@@ -87,6 +89,22 @@ def test_entra_p17_an_unknown_extension_is_ignored(entra: Speaker):
     before = entra.read(f"/Users/{key}")
     assert entra.patch(f"/Users/{key}", entra.payload("P17")).json == before
     assert entra.rows() == ["bjensen@contoso.com"]
+
+
+def test_entra_p17_the_values_of_a_custom_attribute_are_added(database_url: str):
+    custom = f"{URN}:languages"
+    portal = open_portal(database_url, unusual(), dialect="entra")
+    entra = Speaker(portal, portal.client, "entra")
+    documented = "urn:ietf:params:scim:schemas:extension:Custom:2.0:User:codes"
+    sent = entra.payload("P17", **{documented: custom})
+    key = entra.user(**{URN: {"languages": ["de", "fr"]}})
+    for _ in range(2):
+        entra.patch(f"/Users/{key}", sent)
+        assert entra.read(f"/Users/{key}")[URN]["languages"] == ["de", "fr", "1"]
+    gone = {"op": "Remove", "path": custom, "value": [{"value": "1"}, {"value": "de"}]}
+    entra.operate(f"/Users/{key}", gone)
+    assert entra.read(f"/Users/{key}")[URN]["languages"] == ["fr"]
+    portal.close()
 
 
 @pytest.mark.parametrize("part", [1, 2, 3, 4])
