@@ -36,8 +36,9 @@ METHODS = ("POST", "PUT", "PATCH", "DELETE")
 # RFC 7644 section 3.7.2: "bulkId:" and the id, where the id of a resource would stand.
 _REFERENCE = re.compile(r"bulkId:(?P<id>.+)", re.IGNORECASE | re.DOTALL)
 _IN_PATH = re.compile(r'(?<=")bulkId:(?P<id>[^"]+)(?=")', re.IGNORECASE)
-_PLACES = frozenset({"value", "manager"})
-_PLACES_IN_PATHS = (".value", ".manager", ":manager")
+# Members and managers are also sent as plain ids.
+_PLACES = frozenset({"value", "manager", "members"})
+_PLACES_IN_PATHS = (".value", ".manager", ":manager", ":members")
 
 
 @dataclass(frozen=True)
@@ -198,19 +199,20 @@ def _fault(operation: BulkOperation, given: Mapping[str, Any], taken: set[str]) 
     return None
 
 
-def _found(value: Any) -> Iterator[str]:
-    """Yield every string that is an id or a path, at any depth."""
+def _found(value: Any, name: str = "") -> Iterator[str]:
+    """Yield every string that is an id or a path, at any depth.
+
+    :param name: what the value is called; the values of a list are called alike.
+    """
     match value:
+        case str() if _is_place(name) or _is_path(name):
+            yield value
         case dict():
-            for name, item in value.items():
-                if isinstance(item, str):
-                    if _is_place(name) or _is_path(name):
-                        yield item
-                else:
-                    yield from _found(item)
+            for inner, item in value.items():
+                yield from _found(item, inner)
         case list():
             for item in value:
-                yield from _found(item)
+                yield from _found(item, name)
 
 
 def _is_place(name: str) -> bool:
@@ -237,21 +239,19 @@ def references(data: Any) -> frozenset[str]:
     return frozenset(named)
 
 
-def resolve(data: Any, ids: Mapping[str, str]) -> Any:
+def resolve(data: Any, ids: Mapping[str, str], name: str = "") -> Any:
     """Return a body whose references are ids.
 
     :param ids: by ``bulkId``; a reference that has none stays.
+    :param name: what the value is called, if it is called anything.
     """
     match data:
+        case str() if _is_place(name) or _is_path(name):
+            return _resolved(data, ids)
         case dict():
-            return {
-                name: _resolved(item, ids)
-                if isinstance(item, str) and (_is_place(name) or _is_path(name))
-                else resolve(item, ids)
-                for name, item in data.items()
-            }
+            return {inner: resolve(item, ids, inner) for inner, item in data.items()}
         case list():
-            return [resolve(item, ids) for item in data]
+            return [resolve(item, ids, name) for item in data]
         case _:
             return data
 
@@ -283,8 +283,8 @@ def _parted(
         if not references({name: item}) & waiting:
             now[name] = item
         elif isinstance(item, list):
-            now[name] = [each for each in item if not references(each) & waiting]
-            later[name] = [each for each in item if references(each) & waiting]
+            now[name] = [each for each in item if not references({name: each}) & waiting]
+            later[name] = [each for each in item if references({name: each}) & waiting]
         elif ":" in name and isinstance(item, dict):
             now[name], later[name] = _parted(item, waiting)
         else:

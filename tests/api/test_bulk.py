@@ -198,6 +198,25 @@ def test_references_in_a_patch(portal: Portal) -> None:
     assert members(portal, "team") == ["newer", "old"]
 
 
+@pytest.mark.parametrize("listed", ["bulkId:new", ["bulkId:new"], ["bulkId:new", "bulkId:newer"]])
+def test_members_may_be_plain_references(portal: Portal, listed: Any) -> None:
+    """Where an id may stand for a member, a reference may."""
+    data = {"displayName": "made", "members": listed}
+    team = portal.client.post("/Groups", {"displayName": "changed"}).json
+    path = f"/Groups/{team['id']}"
+    answered = bulk(
+        portal,
+        {"method": "POST", "path": "/Groups", "bulkId": "made", "data": data},
+        patch(path, {"op": "add", "path": "members", "value": listed}),
+        patch(path, {"op": "replace", "value": {"members": listed}}),
+        user("new"),
+        user("newer"),
+    )
+    assert statuses(answered) == ["201", "200", "200", "201", "201"]
+    expected = ["new", "newer"][: len(listed) if isinstance(listed, list) else 1]
+    assert members(portal, "made") == members(portal, "changed") == expected
+
+
 def test_a_reference_in_the_path_of_an_operation(portal: Portal) -> None:
     answered = bulk(
         portal,
