@@ -552,3 +552,18 @@ def test_members_are_read_back(scene: Scene, dialect: str, way: str) -> None:
         assert (read["displayName"], read["externalId"]) == (name, name)
 
     check()
+
+
+@pytest.mark.parametrize(
+    "own", [{"languages": ["de"]}, {"numbers": [7]}, {"desk": {"number": 3}}, {"score": 1.5}]
+)
+def test_an_extension_is_found_by_its_urn(database_url: str, own: dict[str, Any]) -> None:
+    """RFC 7643 section 3: ``schemas`` names it where a resource has anything of it."""
+    portal = _with_extension(database_url)
+    made = portal.client.post("/Users", {"userName": "ada", OWN: own}).json
+    portal.client.post("/Users", {"userName": "bob"})
+    assert OWN in made["schemas"]
+    for operator, name in (("eq", "ada"), ("ne", "bob")):
+        found = portal.client.get("/Users", filter=f'schemas {operator} "{OWN}"').json
+        assert [each["userName"] for each in found["Resources"]] == [name]
+    portal.close()

@@ -188,16 +188,21 @@ def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElem
         condition = sa.true()
     for extension in resource_type.extensions:
         if urn == extension.id.lower():
-            condition = sa.or_(*_presences(mapping, extension))
+            condition = sa.or_(sa.false(), *_presences(mapping, extension))
     return _not(condition) if node.op == "ne" else condition
 
 
 def _presences(mapping: ResourceMapping, extension: scim.Schema) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     for attribute in extension.attributes:
-        binding = mapping.bindings[f"{extension.id}:{attribute.name}"]
-        slot = binding.slot("value" if attribute.type is scim.Type.COMPLEX else None)
-        if slot is not None:
+        location = Location(f"{extension.id}:{attribute.name}", attribute)
+        binding = mapping.bindings[location.key]
+        if attribute.multi_valued:
+            found.append(_some_part(mapping, location))
+        elif attribute.type is scim.Type.COMPLEX:
+            slots = [binding.slot(sub.name) for sub in attribute.sub_attributes]
+            found += [slot.expression.is_not(None) for slot in slots if slot is not None]
+        elif (slot := binding.slot(None)) is not None:
             found.append(slot.expression.is_not(None))
     return found
 
