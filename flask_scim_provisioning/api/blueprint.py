@@ -22,7 +22,7 @@ from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
 from .authentication import authenticate, request_id
-from .responses import ScimResponse
+from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
 
@@ -102,6 +102,8 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     if endpoint is None:
         raise EndpointNotFound
     g.scim_endpoint = endpoint
+    if request.method == "OPTIONS":
+        return allowed(endpoint.route.methods)
     method = "GET" if request.method == "HEAD" else request.method
     call = endpoint.route.calls.get(method)
     if call is None:
@@ -124,4 +126,4 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
 def _finish(response: Response) -> Response:
     """Name the request, so that an administrator can find it in the log."""
     response.headers["X-Request-ID"] = str(g.get("scim_request_id", "-"))
-    return response
+    return in_media_type(response, request.headers.get("Accept"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from ..scim.errors import ScimError
 from ..scim.messages import list_response
@@ -17,16 +20,23 @@ from ..services.directory import Page, Resource
 
 __all__ = [
     "ScimResponse",
+    "allowed",
     "created",
     "document",
     "documents",
     "dumps",
+    "in_media_type",
     "no_content",
     "not_modified",
     "page",
     "refusal",
     "resource",
 ]
+
+_JSON = "application/json"
+
+# JSON has no such parameter (RFC 8259 section 11), and clients write it all the same.
+_CHARSET = re.compile(r";\s*charset=[^;,]*", re.IGNORECASE)
 
 
 class ScimResponse(Response):
@@ -99,6 +109,26 @@ def refusal(error: ScimError) -> ScimResponse:
     """Answer with a SCIM error (RFC 7644 section 3.12)."""
     response = document(error.as_json(), error.status)
     response.headers.update(error.headers)
+    return response
+
+
+def allowed(methods: Iterable[str]) -> ScimResponse:
+    """Answer OPTIONS: what the endpoint can be asked (RFC 9110 section 9.3.7)."""
+    response = _empty(HTTPStatus.NO_CONTENT)
+    response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
+
+
+def in_media_type(response: Response, accept: str | None) -> Response:
+    """Call an answer plain JSON where the client likes that better (RFC 7644 section 3.8).
+
+    Any other wish gets what there is: a refusal would keep people enabled who have left.
+    """
+    if accept is None or _JSON not in accept.lower() or response.mimetype != MEDIA_TYPE:
+        return response
+    wishes = parse_accept_header(_CHARSET.sub("", accept), MIMEAccept)
+    if wishes.best_match((MEDIA_TYPE, _JSON)) == _JSON:
+        response.mimetype = _JSON
     return response
 
 

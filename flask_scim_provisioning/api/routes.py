@@ -49,7 +49,7 @@ class Route:
     @property
     def methods(self) -> set[str]:
         """The methods for the header ``Allow``."""
-        return set(self.calls) | ({"HEAD"} if "GET" in self.calls else set())
+        return {*self.calls, "OPTIONS"} | ({"HEAD"} if "GET" in self.calls else set())
 
 
 @dataclass(frozen=True, slots=True)

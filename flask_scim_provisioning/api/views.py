@@ -78,10 +78,11 @@ def read(
     _state: ProvisioningState, scope: Scope, mapping: ResourceMapping, resource_id: str
 ) -> ScimResponse:
     """``GET /Users/{id}`` (RFC 7644 section 3.4.1)."""
-    resource = directory.get_resource(
-        scope, mapping, resource_id, reading.projection(scope, mapping)
-    )
-    if reading.preconditions().not_modified(resource.version):
+    projection = reading.projection(scope, mapping)
+    resource = directory.get_resource(scope, mapping, resource_id, projection)
+    # A user's version says nothing of the groups, which change by themselves.
+    known = reading.preconditions().not_modified(resource.version)
+    if known and not projection.wants("groups"):
         return responses.not_modified(resource)
     return responses.resource(resource)
 

@@ -104,6 +104,18 @@ def test_known_version_isn_t_answered_again(portal: Portal) -> None:
     assert portal.client.get(place, headers={"If-None-Match": 'W/"7"'}).status_code == 200
 
 
+def test_groups_of_a_known_version_are_answered_again(portal: Portal) -> None:
+    """A user who joins a group keeps the version: the group has changed, not the user."""
+    answer = portal.client.post("/Users", ADA)
+    member = {"value": answer.json["id"]}
+    portal.client.post("/Groups", {"displayName": "Pioneers", "members": [member]})
+    known = {"If-None-Match": answer.headers["ETag"]}
+    place = f"/Users/{member['value']}"
+    assert portal.client.get(place, headers=known).status_code == 304
+    again = portal.client.get(place, headers=known, attributes="groups.display")
+    assert (again.status_code, again.json["groups"]) == (200, [{"display": "Pioneers"}])
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_other_version_is_a_412(portal: Portal, method: str) -> None:
     """RFC 7644 section 3.14: If-Match."""

@@ -48,15 +48,14 @@ def test_unknown_path_is_a_scim_error(portal: Portal) -> None:
 
 
 WRONG_METHODS = [
-    ("DELETE", "/Users", "GET, HEAD, POST"),
-    ("PUT", "/Groups", "GET, HEAD, POST"),
-    ("POST", "/Users/1", "DELETE, GET, HEAD, PATCH, PUT"),
-    ("GET", "/.search", "POST"),
-    ("POST", "/Schemas", "GET, HEAD"),
-    ("POST", "/", "GET, HEAD"),
-    ("OPTIONS", "/Users", "GET, HEAD, POST"),
-    ("PROPFIND", "/Users", "GET, HEAD, POST"),
-    ("TRACE", "/Users", "GET, HEAD, POST"),
+    ("DELETE", "/Users", "GET, HEAD, OPTIONS, POST"),
+    ("PUT", "/Groups", "GET, HEAD, OPTIONS, POST"),
+    ("POST", "/Users/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+    ("GET", "/.search", "OPTIONS, POST"),
+    ("POST", "/Schemas", "GET, HEAD, OPTIONS"),
+    ("POST", "/", "GET, HEAD, OPTIONS"),
+    ("PROPFIND", "/Users", "GET, HEAD, OPTIONS, POST"),
+    ("TRACE", "/Users", "GET, HEAD, OPTIONS, POST"),
 ]
 
 
@@ -66,6 +65,44 @@ def test_wrong_method_is_a_scim_error_with_allow(portal: Portal) -> None:
         answer = portal.client.request(method, path)
         assert is_scim_error(answer, 405), (method, path)
         assert answer.headers["Allow"] == allowed
+
+
+def test_options_tells_the_methods(portal: Portal) -> None:
+    """RFC 9110 section 9.3.7; and it is nothing that the activity log should call a failure."""
+    for path, methods in (
+        ("/Users", "GET, HEAD, OPTIONS, POST"),
+        ("/Users/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/Bulk", "OPTIONS, POST"),
+    ):
+        answer = portal.client.request("OPTIONS", path)
+        assert (answer.status_code, answer.data) == (204, b""), path
+        assert answer.headers["Allow"] == methods
+    assert is_scim_error(portal.client.request("OPTIONS", "/Nothing"), 404)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("application/scim+json", "application/scim+json"),
+        ("*/*", "application/scim+json"),
+        ("application/*", "application/scim+json"),
+        ("application/json", "application/json"),
+        ("Application/JSON; charset=utf-8", "application/json"),
+        ("application/json, text/plain, */*", "application/json"),
+        ("application/scim+json, application/json", "application/scim+json"),
+        ("application/scim+json;q=0.5, application/json", "application/json"),
+        ("application/json;q=0", "application/scim+json"),
+        ("text/html", "application/scim+json"),
+        ("rubbish", "application/scim+json"),
+    ],
+)
+def test_plain_json_for_those_who_like_it_better(
+    portal: Portal, accept: str, expected: str
+) -> None:
+    """RFC 7644 section 3.8; whatever a client accepts, it is never refused for it."""
+    for path, status in (("/Users", 200), ("/Users/1", 404)):
+        answer = portal.client.get(path, headers={"Accept": accept})
+        assert (answer.status_code, answer.mimetype) == (status, expected)
 
 
 def test_what_the_service_does_not_have_is_501(portal: Portal) -> None:
