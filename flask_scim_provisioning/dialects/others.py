@@ -77,6 +77,10 @@ class OneLogin(_Careful):
         without_service_made_attributes,
         enterprise_extension_from_old_urn,
     )
+    pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
+        *_Careful.pathless_rewrites,
+        enterprise_extension_from_old_urn,
+    )
 
 
 class JumpCloud(_Careful):

@@ -50,6 +50,9 @@ def test_provider_7_1_onelogin_patches_emails_as_an_object(speak: Connect):
     value = {"emails": {"value": "ann@example.com"}}
     onelogin.operate(f"/Users/{key}", {"op": "replace", "value": value})
     assert onelogin.portal.user("ann").email == "ann@example.com"
+    old = {"urn:scim:schemas:extension:enterprise:2.0": {"department": "IT"}}
+    onelogin.operate(f"/Users/{key}", {"op": "replace", "value": old})
+    assert onelogin.portal.user("ann").department == "IT"
 
 
 def test_provider_7_2_jumpcloud_tests_with_a_user_and_a_group(speak: Connect):
