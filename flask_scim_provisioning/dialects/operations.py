@@ -102,23 +102,19 @@ class OperationRewriter:
     def operations(
         self, raw: Iterable[Any], resource_type: ResourceType, notes: Notes
     ) -> list[Operation]:
-        """Return the operations in RFC form, in their order; one may be left out.
+        """Return the operations in RFC form, in their order and as many: details have numbers.
 
         :raises InvalidSyntax: when one isn't an operation at all.
         :raises InvalidValue: when a value to remove doesn't say which.
         """
-        clean = []
-        for number, item in enumerate(raw, start=1):
-            operation = self._operation(
-                read_operation(item, number, notes), number, resource_type, notes
-            )
-            if operation is not None:
-                clean.append(operation)
-        return clean
+        return [
+            self._operation(read_operation(item, number, notes), number, resource_type, notes)
+            for number, item in enumerate(raw, start=1)
+        ]
 
     def _operation(
         self, operation: Operation, number: int, resource_type: ResourceType, notes: Notes
-    ) -> Operation | None:
+    ) -> Operation:
         if operation.path is None:
             return self._without_path(operation, resource_type, notes)
         if isinstance(operation.path, str) and resource_type.schema_named(operation.path):
@@ -219,13 +215,13 @@ def single_value_without_filter(path: PatchPath, attribute: Attribute, notes: No
 
 def removal_by_value(
     operation: Operation, place: Place, number: int, values: ValueRewriter, notes: Notes
-) -> Operation | None:
+) -> Operation:
     """``remove`` with a list of values removes those only, never the whole attribute.
 
     Source: Entra removes members by ``"path": "members", "value": [{"value": …}]``, where RFC 7644
     section 3.5.2.2 knows a filter in the path only. All values become one filter.
 
-    :returns: ``None`` when the list is empty, since then nothing is to be removed.
+    :returns: an operation that adds nothing when the list is empty: nothing is to be removed.
     :raises InvalidValue: when an element of the list says nothing to find it by.
     """
     whole = place.sub is None and place.path.filter is None
@@ -235,7 +231,7 @@ def removal_by_value(
     leave(notes, f"remove with values at {place.name} read as a removal of these only")
     named = tuple(dict.fromkeys(_listed(item, place, number) for item in listed))
     if not named:
-        return None
+        return Operation("add", place.path, [])
     only = named[0] if len(named) == 1 else Or(named)
     return replace(operation, path=replace(place.path, filter=only), value=None)
 

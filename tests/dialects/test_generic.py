@@ -81,6 +81,13 @@ def test_listed_values_are_removed_and_no_others(
     assert Spoken(DIALECT, EXTENDED).patched(before, operation)[0] == after
 
 
+def test_operations_keep_their_numbers(group: Spoken) -> None:
+    """A detail has the number of the operation as it was sent."""
+    nobody = {"op": "remove", "path": "members", "value": []}
+    with pytest.raises(InvalidValue, match="operation 2: displayName"):
+        group.patched({}, nobody, {"op": "replace", "path": "displayName", "value": 7})
+
+
 @pytest.mark.parametrize("listed", [[{}], [{"type": None}], ["Rome"], [None]])
 def test_a_listed_value_that_says_nothing_is_refused(user: Spoken, listed: list[Any]) -> None:
     before = {"addresses": [{"type": "work"}]}
