@@ -22,6 +22,7 @@ from ..scim.bulk import (
     BulkResult,
     Step,
     postpone,
+    references,
     resolve,
     schedule,
 )
@@ -160,6 +161,7 @@ class _Run:
         action = Action.REQUEST
         if kind is not None and operation.method in _WORDS:
             action = Action(f"{kind.lower()}.{_WORDS[operation.method]}")
+        found = resolve(operation.resource_id, self.ids, "value")
         activity.record_failure(
             scope,
             action,
@@ -167,11 +169,12 @@ class _Run:
             scim_type=error.scim_type,
             detail=error.detail,
             resource_type=kind,
-            resource_id=operation.resource_id,
+            resource_id=found,
         )
         location = None
-        if mapping is not None and operation.resource_id is not None:
-            location = f"{scope.base_url}{mapping.endpoint}/{operation.resource_id}"
+        # What was never created is nowhere.
+        if mapping is not None and found is not None and not references({"value": found}):
+            location = f"{scope.base_url}{mapping.endpoint}/{found}"
         return BulkResult(operation, int(error.status), location, error=error)
 
     def _carried_out(
@@ -188,7 +191,7 @@ class _Run:
         if operation.method == "POST":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
             return directory.create_resource(scope, mapping, payload, wants_body=False)
-        found = resolve({"value": resource_id}, self.ids)["value"]
+        found = resolve(resource_id, self.ids, "value")
         if operation.method == "PUT":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
             return directory.replace_resource(

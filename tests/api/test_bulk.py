@@ -228,6 +228,17 @@ def test_a_reference_in_the_path_of_an_operation(portal: Portal) -> None:
     assert portal.user("ada").is_active is False
 
 
+def test_a_failure_tells_the_location_of_what_was_created(portal: Portal) -> None:
+    """RFC 7644 section 3.7: location is that of the resource, and of no other thing."""
+    wrong = {"op": "replace", "path": "active", "value": 7}
+    answered = bulk(
+        portal, user("ada"), patch("/Users/bulkId:ada", wrong), patch("/Users/bulkId:bob", wrong)
+    )
+    assert statuses(answered) == ["201", "400", "409"]
+    assert answered[1]["location"] == answered[0]["location"]
+    assert "location" not in answered[2]
+
+
 def test_what_is_no_reference_stays_as_it_is(portal: Portal) -> None:
     assert statuses(bulk(portal, user("ada", nickName="bulkId:ada"), user("bob"))) == ["201"] * 2
     ada = portal.client.get("/Users", filter='userName eq "ada"').json["Resources"][0]
