@@ -80,9 +80,10 @@ def read(
     """``GET /Users/{id}`` (RFC 7644 section 3.4.1)."""
     projection = reading.projection(scope, mapping)
     resource = directory.get_resource(scope, mapping, resource_id, projection)
-    # A user's version says nothing of the groups, which change by themselves.
     known = reading.preconditions().not_modified(resource.version)
-    if known and not projection.wants("groups"):
+    # A version says nothing of a user's groups, nor of members who were deleted as users.
+    elsewhere = projection.wants("groups") or projection.wants("members")
+    if known and not elsewhere:
         return responses.not_modified(resource)
     return responses.resource(resource)
 

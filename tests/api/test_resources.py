@@ -116,6 +116,18 @@ def test_groups_of_a_known_version_are_answered_again(portal: Portal) -> None:
     assert (again.status_code, again.json["groups"]) == (200, [{"display": "Pioneers"}])
 
 
+def test_members_of_a_known_version_are_answered_again(portal: Portal) -> None:
+    """A group whose member is deleted as a user keeps its version."""
+    user = portal.client.post("/Users", ADA).json["id"]
+    made = portal.client.post("/Groups", {"displayName": "P", "members": [{"value": user}]})
+    known = {"If-None-Match": made.headers["ETag"]}
+    place = f"/Groups/{made.json['id']}"
+    assert portal.client.delete(f"/Users/{user}").status_code == 204
+    again = portal.client.get(place, headers=known)
+    assert (again.status_code, again.json["members"]) == (200, [])
+    assert portal.client.get(place, headers=known, excludedAttributes="members").status_code == 304
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_other_version_is_a_412(portal: Portal, method: str) -> None:
     """RFC 7644 section 3.14: If-Match."""
