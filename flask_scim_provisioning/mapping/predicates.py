@@ -229,6 +229,9 @@ def compare(slot: Slot, op: str, value: Any, dialect: str) -> sa.ColumnElement[b
     except (ValueError, OverflowError, InvalidValue):
         if op == "eq":
             return sa.false()
+        if isinstance(value, int | float):
+            # The column has no room for it, and is less or greater all the same.
+            return _ordered(slot, op, sa.literal(value, sa.Float()))
         raise InvalidFilter(
             f"{slot.attribute.name} can only be compared with eq and ne on this portal."
         ) from None

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -211,9 +211,11 @@ def _converters(
         case scim.Type.BOOLEAN if python_type in (bool, int):
             return (None if python_type is bool else bool), python_type, False
         case scim.Type.INTEGER if python_type is int:
-            return None, _same, False
-        case scim.Type.DECIMAL if python_type in (float, Decimal, int):
-            return float, python_type, False
+            return None, _whole(column), False
+        case scim.Type.DECIMAL if python_type is int:
+            return float, _whole(column), False
+        case scim.Type.DECIMAL if python_type in (float, Decimal):
+            return float, (float if python_type is float else _rounded(column)), False
         case scim.Type.DATE_TIME if python_type is datetime:
             aware = bool(getattr(column.type, "timezone", False))
             return format_datetime, _datetime_parser(aware=aware), False
@@ -237,7 +239,7 @@ def _text_converters(
         length = getattr(column.type, "length", None)
         return None, (_limited(length) if isinstance(length, int) else _same), True
     if python_type is int:
-        return str, _integer, False
+        return str, _whole(column), False
     if python_type is uuid.UUID:
         return str, _uuid, False
     if issubclass(python_type, Enum):
@@ -258,14 +260,43 @@ def _limited(length: int) -> Convert:
     return check
 
 
-def _integer(value: Any) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        raise ValueError("this portal keeps whole numbers only; send digits.") from None
-    if abs(number) >= 2**63:
-        raise ValueError("this number is too large; send at most 18 digits.")
-    return number
+def _whole(column: sa.Column[Any]) -> Convert:
+    """Return what makes a whole number that the column has room for, on every database."""
+    kind = getattr(column.type, "impl_instance", column.type)
+    bits = 16 if isinstance(kind, sa.SmallInteger) else 32
+    if isinstance(kind, sa.BigInteger) or not isinstance(kind, sa.Integer):
+        bits = 64
+    digits = len(str(2 ** (bits - 1))) - 1
+
+    def convert(value: Any) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("this portal keeps whole numbers only; send digits.") from None
+        if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+            raise ValueError(f"this number is too large; send at most {digits} digits.")
+        return number
+
+    return convert
+
+
+def _rounded(column: sa.Column[Any]) -> Convert:
+    """Return what rounds a number as the column does, so that it is read as it was written."""
+    kind = getattr(column.type, "impl_instance", column.type)
+    precision, scale = getattr(kind, "precision", None), getattr(kind, "scale", None)
+
+    def convert(value: Any) -> Decimal:
+        number = Decimal(str(value))
+        try:
+            if precision is not None and scale is not None:
+                number = number.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+        except InvalidOperation:
+            raise ValueError("this number is too large; send fewer digits.") from None
+        if precision is not None and number and number.adjusted() >= precision - (scale or 0):
+            raise ValueError("this number is too large; send fewer digits.")
+        return number
+
+    return convert
 
 
 def _uuid(value: Any) -> uuid.UUID:

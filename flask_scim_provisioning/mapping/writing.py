@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from ..models import utcnow
@@ -70,6 +70,12 @@ def _flush(mapping: ResourceMapping, session: Session) -> None:
         session.flush()
     except IntegrityError as error:
         raise refusal(mapping, error) from None
+    except DataError:
+        # What a column has no room for, and nobody has foreseen.
+        raise InvalidValue(
+            "This portal's database refuses a value: it is too large or too long; correct the "
+            "attribute mapping of the identity provider."
+        ) from None
 
 
 _UNIQUE = re.compile(r"unique|duplicate", re.IGNORECASE)

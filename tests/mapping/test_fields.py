@@ -379,6 +379,10 @@ def test_put_clears_what_it_does_not_name(portal: Portal) -> None:
         (f"{ENTERPRISE}:costCenter", "twelve", "UUID"),
         ("timezone", None, "required"),
         ("nickName", "x" * 51, "at most 50 characters"),
+        (f"{ENTERPRISE}:employeeNumber", str(2**31), "at most 9 digits"),
+        (f"{URN}:desk", {"floor": -(2**31) - 1}, "at most 9 digits"),
+        (f"{URN}:rate", 1e8, "too large"),
+        (f"{URN}:rate", 1e300, "too large"),
     ],
 )
 def test_what_the_portal_cannot_keep_is_refused(
@@ -394,6 +398,33 @@ def test_what_the_portal_cannot_keep_is_refused(
     assert said in answer.json["detail"]
     assert path.rpartition(":")[2] in answer.json["detail"]
     assert portal.client.get(f"/Users/{created['id']}").json == created
+
+
+def test_a_number_is_rounded_as_the_column_does(portal: Portal) -> None:
+    """What is read isn't what was sent, and to send it again changes nothing all the same."""
+    place = f"/Users/{create(portal, ADA)['id']}"
+    for rate, kept in ((12.345, 12.35), (0.1, 0.1), (-99_999_999.99, -99_999_999.99)):
+        operation = {"op": "replace", "path": f"{URN}:rate", "value": rate}
+        first, second = (portal.client.patch(place, [operation]) for _ in range(2))
+        assert first.json[URN]["rate"] == kept
+        assert first.json == second.json
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f'{ENTERPRISE}:employeeNumber eq "{2**40}"', 0),
+        (f"{URN}:desk.floor eq {2**40}", 0),
+        (f"{URN}:desk.floor lt {2**40}", 1),
+        (f"{URN}:desk.floor gt {2**40}", 0),
+        (f"{URN}:rate ge {10**12}", 0),
+        (f"{URN}:rate le 1234567890123.5", 1),
+    ],
+)
+def test_a_number_beyond_the_column_is_compared(portal: Portal, text: str, found: int) -> None:
+    create(portal, ADA)
+    answer = portal.client.get("/Users", filter=text)
+    assert (answer.status_code, answer.json.get("totalResults")) == (200, found), answer.text
 
 
 def test_rows_of_a_related_table_stay_where_they_can(portal: Portal) -> None:
