@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,12 @@ def _self_lookup(inner: Slot, local: Any, remote: Any) -> Any:
     return sa.select(column).where(other.c[remote.key] == local).scalar_subquery()
 
 
+def _key_order(row: Any) -> tuple[bool, tuple[Any, ...]]:
+    """Return what rows are sorted by as their table's key does; new ones are the last."""
+    identity = sa.inspect(row).identity
+    return identity is None, identity or ()
+
+
 class ValuesBinding(Binding, Collection):
     """A multi-valued complex attribute over a related table of the host."""
 
@@ -242,15 +249,16 @@ class ValuesBinding(Binding, Collection):
         """Make the related rows equal to the elements, keeping the rows that stay as they are."""
         wanted: list[dict[str, Any]] = list(value or [])
         rows = list(getattr(entity, self._relationship))
-        remainder: list[dict[str, Any]] = []
-        kept = []
+        kept: list[tuple[Any, dict[str, Any]]] = []
         for element in wanted:
             row = self._take(rows, element)
             for name, slot in self._slots.items():
                 slot.set(row, element.get(name), f"{self.attribute.name}.{name}")
-            kept.append(row)
-            remainder.append({k: v for k, v in element.items() if k not in self._slots})
-        setattr(entity, self._relationship, kept)
+            kept.append((row, {k: v for k, v in element.items() if k not in self._slots}))
+        # They are read in the order of their keys, whatever the order in which they were sent.
+        kept.sort(key=lambda pair: _key_order(pair[0]))
+        setattr(entity, self._relationship, [row for row, _ in kept])
+        remainder = [rest for _, rest in kept]
         usual = [self._constants] * len(wanted)
         return None if remainder == usual else remainder
 
@@ -273,6 +281,10 @@ class ValuesBinding(Binding, Collection):
             {**(remainder[i] if i < len(remainder) else {}), **element}
             for i, element in enumerate(value or [])
         ] or None
+
+    def normalise(self, value: Any) -> Any:
+        """The host keeps no order, so that another one is no change."""
+        return sorted(value or [], key=lambda element: json.dumps(element, sort_keys=True))
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search the related rows by their own index; the host's rows follow from them."""

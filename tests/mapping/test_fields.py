@@ -440,6 +440,21 @@ def test_rows_of_a_related_table_stay_where_they_can(portal: Portal) -> None:
     assert answer.json["emails"] == [{"value": "b@x.org", "type": "home", "display": "At home"}]
 
 
+def test_values_keep_what_is_theirs_in_any_order(portal: Portal) -> None:
+    """The portal's table has no column for the display, and none for the order."""
+    created = create(portal, ADA)
+    place = f"/Users/{created['id']}"
+    turned = {"op": "replace", "path": "emails", "value": ADA["emails"][::-1]}
+    answer = portal.client.patch(place, [turned])
+    assert answer.json == created
+    third = {"value": "third@example.com", "type": "other", "display": "Third"}
+    first = {**ADA["emails"][0], "display": "At work"}
+    sent = {"op": "replace", "path": "emails", "value": [third, ADA["emails"][1], first]}
+    once, again = (portal.client.patch(place, [sent]) for _ in range(2))
+    assert once.json["emails"] == [first, ADA["emails"][1], third]
+    assert again.json == once.json
+
+
 def test_a_manager_is_known_by_the_scim_id(portal: Portal) -> None:
     boss, ada = create(portal, BOB), create(portal, ADA)
     url = f"/Users/{ada['id']}"
