@@ -275,6 +275,9 @@ def modify_resource(
         values = changed_values(mapping, found, own)
         action = Action.USER_UPDATED if kind == "User" else Action.GROUP_UPDATED
         outcome = save(scope, mapping, view, found, values, of_members, action, 200)
+        if planned.notes and not planned.changes:
+            # A success that did nothing at all is what an administrator will look for.
+            record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome

@@ -140,6 +140,17 @@ def test_entra_failure_28_one_unknown_attribute_doesnt_keep_a_leaver_in(entra: S
     assert "unknown attribute favouriteColour" in " ".join(entra.notes())
 
 
+def test_entra_failure_28_a_success_that_did_nothing_is_told_in_the_activity_log(entra: Speaker):
+    """Where all that was sent is ignored, an administrator wonders what has become of it."""
+    key = entra.user("ann")
+    change = {"op": "Add", "path": "favouriteColour", "value": "blue"}
+    entra.operate(f"/Users/{key}", change)
+    (note,) = [each for each in entra.notes() if "ignored" in each]
+    assert "unknown attribute favouriteColour" in note
+    assert "blue" not in note
+    assert entra.read(f"/Users/{key}")["meta"]["version"] == 'W/"1"'
+
+
 def test_entra_failure_29_an_inactive_person_can_be_changed(entra: Speaker):
     key = entra.user("ann", active=False)
     change = {"op": "Replace", "path": "name.familyName", "value": "Lee"}
