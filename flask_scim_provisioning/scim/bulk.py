@@ -205,7 +205,7 @@ def _found(value: Any, name: str = "") -> Iterator[str]:
     :param name: what the value is called; the values of a list are called alike.
     """
     match value:
-        case str() if _is_place(name) or _is_path(name):
+        case str() if ":" in value and (_is_place(name) or _is_path(name)):
             yield value
         case dict():
             for inner, item in value.items():

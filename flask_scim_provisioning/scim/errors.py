@@ -309,6 +309,8 @@ def shown(name: str) -> str:
     Cut to a line, and without characters that a terminal or a database can't take.
     """
     cut = name if len(name) <= _SHOWN_CHARACTERS else name[: _SHOWN_CHARACTERS - 1] + "…"
+    if cut.isprintable():
+        return cut
     return "".join(character if character.isprintable() else "?" for character in cut)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["REDACTED", "redact", "storable_text"]
 
@@ -27,7 +28,10 @@ def storable_text(value: object | None, length: int) -> str | None:
     """Return a text cut to a length, without what some database can't store."""
     if value is None:
         return None
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))[:length]
+    text = str(value)
+    if not text.isprintable():
+        text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text[:length]
 
 
 def redact(body: Any) -> Any:
@@ -55,15 +59,16 @@ def _redacted(value: Any, depth: int) -> Any:
         case float():
             return value if math.isfinite(value) else str(value)
         case Mapping():
+            named = [(_name(str(key)), item) for key, item in value.items()]
             secret_path = any(
-                _is_name(key, "path") and isinstance(path, str) and _SECRET_NAME.search(path)
-                for key, path in value.items()
+                name.plain == "path" and isinstance(path, str) and _SECRET_NAME.search(path)
+                for name, path in named
             )
             return {
-                storable_text(key, _LONGEST_TEXT): REDACTED
-                if _SECRET_NAME.search(str(key)) or (secret_path and _is_name(key, "value"))
+                name.kept: REDACTED
+                if name.secret or (secret_path and name.plain == "value")
                 else _redacted(item, depth + 1)
-                for key, item in value.items()
+                for name, item in named
             }
         case list() | tuple():
             shown = [_redacted(item, depth + 1) for item in value[:_LONGEST_LIST]]
@@ -73,5 +78,19 @@ def _redacted(value: Any, depth: int) -> Any:
             return f"[{type(value).__name__}]"
 
 
-def _is_name(key: object, name: str) -> bool:
-    return isinstance(key, str) and key.strip().lower() == name
+class _Name(NamedTuple):
+    """What is to be known of a member's name.
+
+    :ivar kept: as it may be stored.
+    :ivar plain: in lower case, without blanks around it.
+    """
+
+    kept: str
+    plain: str
+    secret: bool
+
+
+@functools.lru_cache(maxsize=1_024)
+def _name(key: str) -> _Name:
+    kept = storable_text(key, _LONGEST_TEXT) or ""
+    return _Name(kept, key.strip().lower(), _SECRET_NAME.search(key) is not None)
