@@ -69,29 +69,41 @@ def server_databases(run_id: str) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(params=DATABASES)
-def database_url(
+def database(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     server_databases: Callable[[str], str],
 ) -> Iterator[str]:
-    """The URL of a database without tables; the test runs once for each kind of database."""
+    """The URL of a database for ``make_tables``; the test runs once for each kind of database."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'portal.sqlite3'}"
         return
     url = server_databases(request.param)
     yield url
-    drop_tables(url)
+    if request.param == "mariadb":
+        drop_tables(url)
 
 
 @pytest.fixture
-def make_portal(database_url: str) -> Iterator[Callable[..., Portal]]:
+def database_url(database: str) -> Iterator[str]:
+    """The URL of a database without tables."""
+    if database.startswith("sqlite"):
+        yield database
+        return
+    drop_tables(database)
+    yield database
+    drop_tables(database)
+
+
+@pytest.fixture
+def make_portal(database: str) -> Iterator[Callable[..., Portal]]:
     """Return a function that builds the portal; it takes the options of ``build_portal``."""
     from .portal import build_portal
 
     with ExitStack() as portals:
 
         def make(**options: Any) -> Portal:
-            portal = build_portal(database_url, **options)
+            portal = build_portal(database, **options)
             portals.callback(portal.close)
             return portal
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-__all__ = ["DATABASES", "drop_database", "drop_tables", "embedded_postgresql", "empty_database"]
+__all__ = [
+    "DATABASES",
+    "drop_database",
+    "drop_tables",
+    "embedded_postgresql",
+    "empty_database",
+    "make_tables",
+]
 
 #: SQLite is a file, PostgreSQL is embedded unless ``SCIM_TEST_POSTGRESQL_URL`` names a server, and
 #: MariaDB has no embedded form: it is tested where ``SCIM_TEST_MARIADB_URL`` names one.
@@ -112,3 +121,64 @@ def drop_tables(url: str) -> None:
             connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
             for table in sa.inspect(connection).get_table_names():
                 connection.exec_driver_sql(f"DROP TABLE `{table}`")
+
+
+_STANDING: dict[str, sa.MetaData] = {}
+"""Whose tables a database of PostgreSQL has, unchanged; they take longer to make than to empty."""
+
+_FILES: dict[sa.MetaData, bytes] = {}
+"""A file of SQLite's with these tables."""
+
+_LARGEST = 1_000_000  # bytes of a table that is emptied rather than made anew
+
+
+def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    """Make a portal's tables in a database that may have others; where it has these, empty them."""
+    url = engine.url.render_as_string(hide_password=False)
+    match engine.dialect.name:
+        case "sqlite":
+            if metadata not in _FILES:
+                _FILES[metadata] = _file_with(metadata)
+            Path(engine.url.database or "").write_bytes(_FILES[metadata])
+        case "postgresql":
+            if _STANDING.get(url) is not metadata or not _emptied(engine, metadata):
+                drop_tables(url)
+                metadata.create_all(engine)
+            _STANDING[url] = metadata
+        case _:
+            metadata.create_all(engine)
+
+
+def _file_with(metadata: sa.MetaData) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tables.sqlite3"
+        engine = sa.create_engine(f"sqlite:///{path}")
+        metadata.create_all(engine)
+        engine.dispose()
+        # A portal's file has a write-ahead log from its first connection on.
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
+        return path.read_bytes()
+
+
+def _emptied(engine: sa.Engine, metadata: sa.MetaData) -> bool:
+    """Delete all rows and begin counting anew, unless there are so many that it takes long."""
+    sizes = "SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace"
+    counters = "SELECT setval(quote_ident(sequencename)::regclass, 1, false)"
+    with engine.begin() as connection:
+        if connection.exec_driver_sql(f"{sizes} = 'public'::regnamespace").scalar_one() > _LARGEST:
+            return False
+        tables = reversed(metadata.sorted_tables)
+        deletes = "; ".join(f'DELETE FROM "{table.name}"' for table in tables)
+        connection.exec_driver_sql(deletes)
+        connection.exec_driver_sql(f"{counters} FROM pg_sequences WHERE schemaname = 'public'")
+    return True
+
+
+@sa.event.listens_for(sa.Engine, "before_cursor_execute")
+def _forget_changed_tables(
+    connection: sa.Connection, _cursor: Any, statement: str, *_more: Any
+) -> None:
+    if statement.lstrip()[:6].upper() in ("CREATE", "ALTER ", "DROP T", "DROP I", "DROP S"):
+        _STANDING.pop(connection.engine.url.render_as_string(hide_password=False), None)

@@ -19,6 +19,7 @@ from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, field
 from flask_scim_provisioning.services.integrations import create_integration
 
 from .client import Cost, ScimClient, counted
+from .databases import make_tables
 
 __all__ = ["Host", "Portal", "build_portal", "host", "write_ahead"]
 
@@ -258,7 +259,7 @@ def build_portal(
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
             write_ahead(models.db.engine)
-        models.db.create_all()
+        make_tables(models.db.engine, models.db.metadata)
     return Portal(app, models, tenant=tenant, dialect=dialect)
 
 

@@ -78,9 +78,9 @@ def test_the_tester_is_content_and_skips_nothing(scim: SyncSCIMClient) -> None:
     assert_content(scim)
 
 
-def test_the_tester_is_content_with_passwords(database_url: str) -> None:
+def test_the_tester_is_content_with_passwords(database: str) -> None:
     """An attribute that can be written and is never returned costs no check its success."""
-    portal = open_portal(database_url, host_with_passwords(placeholders=False))
+    portal = open_portal(database, host_with_passwords(placeholders=False))
     try:
         with client_of(portal) as scim:
             assert_content(scim)

@@ -27,6 +27,7 @@ from flask_scim_provisioning.scim.catalogue import group_resource_type, user_res
 from flask_scim_provisioning.services.signals import NAMESPACE
 
 from .client import ScimClient
+from .databases import make_tables
 from .mapping.hosts import URN, open_portal, unusual
 from .portal import Host, Portal, build_portal, write_ahead
 from .snapshots import snapshot
@@ -139,7 +140,7 @@ def _with_extension(url: str) -> Portal:
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
             write_ahead(models.db.engine)
-        models.db.create_all()
+        make_tables(models.db.engine, models.db.metadata)
     return Portal(app, models, tenant="main", dialect="generic")
 
 
@@ -186,9 +187,9 @@ class Scene:
 
 
 @pytest.fixture(params=HOSTS)
-def scene(request: pytest.FixtureRequest, database_url: str) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, database: str) -> Iterator[Scene]:
     with ExitStack() as stack:
-        portal = HOSTS[request.param](database_url)
+        portal = HOSTS[request.param](database)
         stack.callback(portal.close)
         found = Scene(portal)
         for name, signal in NAMESPACE.items():
@@ -484,9 +485,9 @@ def test_a_manager_named_in_upper_case_is_the_same_manager(scene: Scene, dialect
         assert ways.read(user)[MANAGER] == {"value": scene.people[0]}
 
 
-def test_what_a_column_keeps_in_another_form_is_written_once(database_url: str) -> None:
+def test_what_a_column_keeps_in_another_form_is_written_once(database: str) -> None:
     """A point in time, bytes: the column has its own form, and the same again is no change."""
-    portal = open_portal(database_url, unusual())
+    portal = open_portal(database, unusual())
     made = portal.client.post("/Users", {"userName": "ann", "name": {"familyName": "Ann"}})
     path = f"/Users/{made.json['id']}"
     for name, sent, read in (
@@ -557,9 +558,9 @@ def test_members_are_read_back(scene: Scene, dialect: str, way: str) -> None:
 @pytest.mark.parametrize(
     "own", [{"languages": ["de"]}, {"numbers": [7]}, {"desk": {"number": 3}}, {"score": 1.5}]
 )
-def test_an_extension_is_found_by_its_urn(database_url: str, own: dict[str, Any]) -> None:
+def test_an_extension_is_found_by_its_urn(database: str, own: dict[str, Any]) -> None:
     """RFC 7643 section 3: ``schemas`` names it where a resource has anything of it."""
-    portal = _with_extension(database_url)
+    portal = _with_extension(database)
     made = portal.client.post("/Users", {"userName": "ada", OWN: own}).json
     portal.client.post("/Users", {"userName": "bob"})
     assert OWN in made["schemas"]

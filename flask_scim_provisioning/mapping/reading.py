@@ -22,7 +22,7 @@ from .links import may_be_id
 from .membership import MembersBinding
 from .relations import ValuesBinding
 from .resources import ResourceMapping
-from .slots import InstantText, StoredDocument
+from .row_types import InstantText, StoredDocument
 
 __all__ = [
     "Found",

@@ -12,7 +12,7 @@ from .pages import Admin
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database(tmp_path: Path) -> str:
     """SQLite only: no statement of the pages is their own."""
     return f"sqlite:///{tmp_path / 'portal.sqlite3'}"
 

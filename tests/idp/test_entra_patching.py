@@ -91,9 +91,9 @@ def test_entra_p17_an_unknown_extension_is_ignored(entra: Speaker):
     assert entra.rows() == ["bjensen@contoso.com"]
 
 
-def test_entra_p17_the_values_of_a_custom_attribute_are_added(database_url: str):
+def test_entra_p17_the_values_of_a_custom_attribute_are_added(database: str):
     custom = f"{URN}:languages"
-    portal = open_portal(database_url, unusual(), dialect="entra")
+    portal = open_portal(database, unusual(), dialect="entra")
     entra = Speaker(portal, portal.client, "entra")
     documented = "urn:ietf:params:scim:schemas:extension:Custom:2.0:User:codes"
     sent = entra.payload("P17", **{documented: custom})

@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.mapping import MembershipStore
 from flask_scim_provisioning.scim.attributes import Attribute, Schema, Type
+from tests.databases import make_tables
 from tests.portal import Host, Portal, write_ahead
 
 __all__ = ["URN", "Level", "one_team_each", "open_portal", "unusual"]
@@ -313,7 +314,7 @@ def one_team_each() -> Host:
 
 
 def open_portal(url: str, host: Host, *, dialect: str = "generic") -> Portal:
-    """Return a running portal over such a host, on a database without tables."""
+    """Return a running portal over such a host, on a database for ``make_tables``."""
     app = Flask("portal")
     app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
     host.db.init_app(app)
@@ -321,5 +322,5 @@ def open_portal(url: str, host: Host, *, dialect: str = "generic") -> Portal:
     with app.app_context():
         if host.db.engine.dialect.name == "sqlite":
             write_ahead(host.db.engine)
-        host.db.create_all()
+        make_tables(host.db.engine, host.db.metadata)
     return Portal(app, host, tenant="main", dialect=dialect)

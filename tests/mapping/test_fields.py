@@ -75,10 +75,10 @@ BOB: dict[str, Any] = {
 
 
 @pytest.fixture
-def portal(database_url: str) -> Iterator[Portal]:
+def portal(database: str) -> Iterator[Portal]:
     """A portal that uses every kind of field, with two roles."""
     with ExitStack() as stack:
-        portal = open_portal(database_url, unusual())
+        portal = open_portal(database, unusual())
         stack.callback(portal.close)
         role = portal.db.metadata.tables["role"]
         with portal.engine.begin() as connection:

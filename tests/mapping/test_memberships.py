@@ -15,10 +15,10 @@ from .hosts import one_team_each, open_portal
 
 
 @pytest.fixture
-def portal(database_url: str) -> Iterator[Portal]:
+def portal(database: str) -> Iterator[Portal]:
     """A portal whose people belong to one team at most; DELETE deletes them."""
     with ExitStack() as stack:
-        portal = open_portal(database_url, one_team_each())
+        portal = open_portal(database, one_team_each())
         stack.callback(portal.close)
         roles = portal.app.extensions["scim_provisioning"].models.role.__table__
         allowed = {kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS")}

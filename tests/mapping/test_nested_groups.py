@@ -27,10 +27,10 @@ def nesting(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def directory(database_url: str, nesting: str) -> Iterator[Directory]:
+def directory(database: str, nesting: str) -> Iterator[Directory]:
     """A portal whose clubs contain clubs."""
     with ExitStack() as stack:
-        portal = open_portal(database_url, clubs(nesting=nesting))
+        portal = open_portal(database, clubs(nesting=nesting))
         stack.callback(portal.close)
         yield Directory(portal)
 
@@ -308,9 +308,9 @@ def test_what_is_not_visible_is_nobodys_member(directory: Directory) -> None:
     assert len(directory.portal.session.execute(sa.select(inside)).all()) == 2
 
 
-def test_groups_of_another_tenant_are_unknown(database_url: str) -> None:
+def test_groups_of_another_tenant_are_unknown(database: str) -> None:
     with ExitStack() as stack:
-        portal = open_portal(database_url, clubs(tenants="users groups", nesting="table"))
+        portal = open_portal(database, clubs(tenants="users groups", nesting="table"))
         stack.callback(portal.close)
         mine = Directory(portal)
         mine.make("", "Blue:", "Red: Blue")

@@ -11,12 +11,10 @@ from .hosts import open_portal
 
 
 @pytest.mark.parametrize("tenants", ["", "users", "groups", "users groups"])
-def test_members_and_groups_are_seen_whichever_has_a_tenant(
-    database_url: str, tenants: str
-) -> None:
+def test_members_and_groups_are_seen_whichever_has_a_tenant(database: str, tenants: str) -> None:
     """Each resource type is narrowed by its own tenant, also where it is reached by the other."""
     with ExitStack() as stack:
-        portal = open_portal(database_url, clubs(tenants))
+        portal = open_portal(database, clubs(tenants))
         stack.callback(portal.close)
         client = portal.client
         ada = client.post("/Users", {"userName": "ada"}).json["id"]

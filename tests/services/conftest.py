@@ -15,6 +15,8 @@ from flask_scim_provisioning.models import Models, declare
 from flask_scim_provisioning.services.integrations import CreatedIntegration, create_integration
 from flask_scim_provisioning.services.scope import Scope
 
+from ..databases import make_tables
+
 
 class Base(DeclarativeBase):
     """A host's base without Flask."""
@@ -27,10 +29,10 @@ def models() -> Models:
 
 
 @pytest.fixture
-def engine(database_url: str, models: Models) -> Iterator[sa.Engine]:
+def engine(database: str, models: Models) -> Iterator[sa.Engine]:
     """A database with empty tables."""
-    engine = sa.create_engine(database_url)
-    Base.metadata.create_all(engine)
+    engine = sa.create_engine(database)
+    make_tables(engine, Base.metadata)
     yield engine
     engine.dispose()
 

@@ -88,12 +88,12 @@ def host(*, placeholders: bool) -> Host:
 
 
 @pytest.fixture
-def start(database_url: str) -> Iterator[Callable[..., Portal]]:
+def start(database: str) -> Iterator[Callable[..., Portal]]:
     """Return a function that starts the portal."""
     with ExitStack() as stack:
 
         def open_one(dialect: str = "generic", *, placeholders: bool = False) -> Portal:
-            portal = open_portal(database_url, host(placeholders=placeholders), dialect=dialect)
+            portal = open_portal(database, host(placeholders=placeholders), dialect=dialect)
             stack.callback(portal.close)
             return portal
 
