@@ -251,7 +251,10 @@ def _same(value: Any) -> Any:
 def _limited(length: int) -> Convert:
     def check(value: Any) -> Any:
         if len(value) > length:
-            raise ValueError(f"this portal keeps at most {length} characters; shorten the value.")
+            raise ValueError(
+                f"this portal keeps at most {length} characters, not {len(value)}; shorten the "
+                "value."
+            )
         return value
 
     return check

@@ -4,7 +4,7 @@ A detail tells its reader what to do next, and it names attributes, operations a
 a value: what a client sends may be a password or somebody's address, and a detail is logged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -312,6 +312,23 @@ def shown(name: str) -> str:
     if cut.isprintable():
         return cut
     return "".join(character if character.isprintable() else "?" for character in cut)
+
+
+def kind_of(value: Any) -> str:
+    """Say what was sent without quoting it: it may be personal, or a secret."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return f"a string of {len(value)} character{'' if len(value) == 1 else 's'}"
+        case Mapping():
+            return "an object"
+        case _:
+            return f"a list of {len(value)}"
 
 
 def shown_notes(notes: Iterable[str]) -> list[str]:

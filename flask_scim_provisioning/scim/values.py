@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .attributes import Attribute, Mutability, Type
-from .errors import InvalidValue, shown
+from .errors import InvalidValue, kind_of, shown
 
 _MOST_NEGATIVE, _MOST_POSITIVE = -(2**63), 2**63 - 1
 
@@ -51,7 +51,7 @@ def check(
     if not attribute.multi_valued:
         return check_one(attribute, value, path, partial=partial, notes=notes)
     if not isinstance(value, list | tuple):
-        raise InvalidValue(f"{path} is multi-valued; send a list.")
+        raise InvalidValue(f"{path} is multi-valued, not {kind_of(value)}; send a list.")
     checked = [
         item
         for item in (
@@ -106,7 +106,9 @@ def _complex(
     attribute: Attribute, value: Any, path: str, partial: bool, notes: list[str] | None
 ) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
-        raise InvalidValue(f"{path} is complex; send an object with its sub-attributes.")
+        raise InvalidValue(
+            f"{path} is complex, not {kind_of(value)}; send an object with its sub-attributes."
+        )
     checked: dict[str, Any] = {}
     for name, item in value.items():
         sub = attribute.by_name.get(name) or attribute.sub(name)
@@ -129,7 +131,7 @@ def _complex(
 
 def _string(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise InvalidValue(f"{path} is a string; send it in quotation marks.")
+        raise InvalidValue(f"{path} is a string, not {kind_of(value)}; send it in quotation marks.")
     if not value.isascii():
         try:
             value.encode()
@@ -142,13 +144,16 @@ def _string(value: Any, path: str) -> str:
 
 def _boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidValue(f"{path} is a boolean; send true or false, without quotation marks.")
+        raise InvalidValue(
+            f"{path} is a boolean, not {kind_of(value)}; send true or false, without quotation "
+            "marks."
+        )
     return value
 
 
 def _integer(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(f"{path} is an integer; send a whole number.")
+        raise InvalidValue(f"{path} is an integer, not {kind_of(value)}; send a whole number.")
     if not _MOST_NEGATIVE <= value <= _MOST_POSITIVE:
         raise InvalidValue(f"{path} doesn't fit into 64 bits; send a smaller number.")
     return value
@@ -158,14 +163,16 @@ def _decimal(value: Any, path: str) -> int | float:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(f"{path} is a decimal; send a number.")
+        raise InvalidValue(f"{path} is a decimal, not {kind_of(value)}; send a number.")
     return _integer(value, path)
 
 
 def _date_time(value: Any, path: str) -> str:
     text = _string(value, path)
     if instant(text) is None:
-        raise InvalidValue(f"{path} is a dateTime; send it like 2008-01-23T04:56:22Z.")
+        raise InvalidValue(
+            f"{path} is a dateTime, not {kind_of(value)}; send it like 2008-01-23T04:56:22Z."
+        )
     return text
 
 
@@ -173,7 +180,7 @@ def _binary(value: Any, path: str) -> str:
     text = _string(value, path)
     digits = _BLANK.sub("", text)
     if not _BASE64.fullmatch(digits) or len(digits.rstrip("=")) % 4 == 1:
-        raise InvalidValue(f"{path} is binary; send it in base64.")
+        raise InvalidValue(f"{path} is binary, not {kind_of(value)}; send it in base64.")
     return text
 
 

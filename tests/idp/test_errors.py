@@ -90,7 +90,9 @@ def test_a_refusal_names_the_page_where_it_is_mended(
 def test_a_generic_client_isnt_told_of_a_page(speak: Callable[[str], Speaker]):
     client = speak("generic")
     answer = client.send("POST", "/Users", {"userName": 7})
-    assert answer.json["detail"] == "userName is a string; send it in quotation marks."
+    assert (
+        answer.json["detail"] == "userName is a string, not a number; send it in quotation marks."
+    )
 
 
 def test_no_detail_quotes_a_value(speak: Callable[[str], Speaker]):

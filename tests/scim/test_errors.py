@@ -94,3 +94,20 @@ def test_notes_are_told_once_and_not_without_end():
     assert errors.shown_notes(["a", "b", "a"]) == ["a", "b"]
     many = errors.shown_notes(str(number) for number in range(1000))
     assert (len(many), many[-1]) == (51, "and 950 more")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "null"),
+        (True, "a boolean"),
+        (0.5, "a number"),
+        ("", "a string of 0 characters"),
+        ("x", "a string of 1 character"),
+        ({"secret": 1}, "an object"),
+        (["secret", 2], "a list of 2"),
+    ],
+)
+def test_a_value_is_described_and_never_quoted(value, kind):
+    """It may be personal, or a secret, and a detail is read in logs."""
+    assert errors.kind_of(value) == kind
