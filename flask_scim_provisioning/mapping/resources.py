@@ -19,6 +19,7 @@ from .groups import GroupsBinding
 from .links import may_be_id, new_id, primary_key_of
 from .membership import MembersBinding
 from .one_value import OneValueBinding
+from .relations import ReferenceBinding
 from .schemas import ResourceSchema
 from .slots import Slot, host_column
 from .stores import chunks
@@ -117,6 +118,18 @@ class ResourceMapping:
             for key, binding in self.bindings.items()
             if binding.expressions and not binding.clearable()
         )
+
+    @functools.cached_property
+    def _references(self) -> tuple[str, ...]:
+        return tuple(
+            key
+            for key, binding in self.bindings.items()
+            if isinstance(binding, MembersBinding | ReferenceBinding)
+        )
+
+    def refers(self, values: Mapping[str, Any]) -> bool:
+        """Say whether values refer to other resources, by their ids."""
+        return any(values.get(key) for key in self._references)
 
     @functools.cached_property
     def _partly_kept(self) -> dict[str, OneValueBinding]:

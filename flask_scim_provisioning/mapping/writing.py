@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from ..models import utcnow
 from ..scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from .bindings import StoredBinding, Unit
+from .later import Later
 from .links import new_id
 from .membership import MembersBinding
 from .reading import Found, Viewpoint
@@ -126,10 +127,15 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: Any) -> Any
 
 
 def insert_resource(
-    mapping: ResourceMapping, session: Session, view: Viewpoint, values: Mapping[str, Any]
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    values: Mapping[str, Any],
+    later: Later | None = None,
 ) -> tuple[Any, str]:
     """Insert a host row and its link; return the row's key and the new SCIM id.
 
+    :param later: takes the rows beside the host's, where more of them follow.
     :raises Uniqueness: when the name is taken.
     :raises InvalidValue: when the host can't keep a value, or needs one that isn't there.
     """
@@ -146,18 +152,32 @@ def insert_resource(
         remainders = _write(mapping, unit, entity, wanted)
     _flush(mapping, session)
     host_key = getattr(entity, mapping.key_name)
-    resource_id = _insert_link(mapping, view, host_key, remainders)
-    write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
+    resource_id = _insert_link(mapping, view, host_key, remainders, later)
+    external_id = values.get("externalId")
+    write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
     return host_key, resource_id
 
 
+def _insert(view: Viewpoint, later: Later | None, statement: Any, row: dict[str, Any]) -> None:
+    if later is None:
+        view.connection.execute(statement, row)
+    else:
+        later.add(view.connection, statement, row)
+
+
 def _insert_link(
-    mapping: ResourceMapping, view: Viewpoint, host_key: Any, remainders: Mapping[str, Any]
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    host_key: Any,
+    remainders: Mapping[str, Any],
+    later: Later | None = None,
 ) -> str:
     now = moment()
     resource_id = new_id()
     stored = {key: part for key, part in remainders.items() if part is not None}
-    view.connection.execute(
+    _insert(
+        view,
+        later,
         mapping.kept("insert link", lambda: sa.insert(mapping.links)),
         {
             "id": resource_id,
@@ -211,10 +231,12 @@ def write_external_id(
     value: str | None,
     *,
     fresh: bool = False,
+    later: Later | None = None,
 ) -> None:
     """Keep the ``externalId`` of a resource for the calling integration; None forgets it.
 
     :param fresh: the resource is new, so there is none to replace.
+    :param later: takes the row of a new resource, where more of them follow.
     :raises InvalidValue: when it is longer than 255 characters.
     """
     if not is_apart(mapping, "externalId"):
@@ -234,7 +256,9 @@ def write_external_id(
         parameters = {"integration": view.integration, "link": resource_id}
         view.connection.execute(forget, parameters)
     if value is not None:
-        view.connection.execute(
+        _insert(
+            view,
+            later,
             mapping.kept("insert external id", lambda: sa.insert(table)),
             {
                 "integration_id": view.integration,

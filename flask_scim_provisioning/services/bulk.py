@@ -60,6 +60,7 @@ def run_bulk(
         begin_writing(scope.session)
         run = _Run(replace(scope, batch=batch), mappings, request.fail_on_errors)
         results = run.all(steps)
+        batch.later.send()
         activity.write(scope, batch.entries)
         return results, batch
 
@@ -191,6 +192,9 @@ class _Run:
         if operation.method == "POST":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
             return directory.create_resource(scope, mapping, payload, wants_body=False)
+        if scope.batch is not None:
+            # What this request has created is looked for by its id.
+            scope.batch.later.send()
         found = resolve(resource_id, self.ids, "value")
         if operation.method == "PUT":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)

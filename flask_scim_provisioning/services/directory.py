@@ -147,6 +147,10 @@ def create_resource(
     values = validated(mapping, flat, partial=False)
     name = values[mapping.lookup_key]
 
+    if scope.batch is not None and mapping.refers(values):
+        # Whom it refers to is looked for by ids; outside the savepoint, which may be rolled back.
+        scope.batch.later.send()
+
     def work() -> Outcome:
         view = view_of(scope, mapping)
         host_key, resource_id = _create_row(scope, mapping, view, name, values)
@@ -172,10 +176,13 @@ def _create_row(
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
     existing = searching.find_by_lookup(mapping, name, view)
+    later = scope.batch.later if scope.batch is not None else None
     if existing is None:
-        return writing.insert_resource(mapping, scope.session, view, values)
+        return writing.insert_resource(mapping, scope.session, view, values, later)
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
+    if later is not None and later.links(mapping.links, host_key):
+        known = True
     if known or (resource_id is None and mapping.options.on_existing == "refuse"):
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..dialects import Dialect
+from ..mapping.later import Later
 from ..mapping.reading import Unsettled
 from ..models import Models
 from ..scim.errors import TemporarilyUnavailable
@@ -50,10 +51,12 @@ class Batch:
 
     :ivar entries: rows of the activity log.
     :ivar after_commit: what is to be called once the transaction is committed: signals.
+    :ivar later: rows beside the host's new ones, which are inserted together.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list, repr=False)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    later: Later = field(default_factory=Later, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +136,13 @@ def transact(scope: Scope, work: Callable[[], T]) -> T:
     batch = scope.batch
     if batch is None:
         return run_transaction(scope.session, work)
-    told = len(batch.entries)
+    told, waiting = len(batch.entries), len(batch.later.rows)
     try:
         with scope.session.begin_nested():
             return work()
     except BaseException:
         del batch.entries[told:]
+        del batch.later.rows[waiting:]
         raise
 
 
