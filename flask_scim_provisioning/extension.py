@@ -12,7 +12,8 @@ from flask_sqlalchemy import SQLAlchemy
 
 from . import api, cli, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
-from .mapping.links import declare_link
+from .mapping.links import declare_link, primary_key_of
+from .mapping.watching import touch
 from .models import TENANT, Models, declare, plain_base
 from .settings import read_settings
 from .state import EXTENSION, ProvisioningState
@@ -104,6 +105,29 @@ class Provisioning:
                 "function, such as admin_required=lambda: current_user.is_admin.",
                 app.name,
             )
+
+    def touch(self, model: type[Any], *conditions: Any) -> None:
+        """Tell that the portal has changed users or groups in a way that the ORM doesn't see.
+
+        What the portal's sessions write is seen by itself. After an ``update()`` or SQL, an
+        identity provider that asks whether it knows the newest version would be told yes; this
+        gives new versions, in the current transaction of ``db.session``::
+
+            moved = User.department == "Sales"
+            provisioning.touch(User, moved)
+            db.session.execute(sa.update(User).where(moved).values(department="Revenue"))
+            db.session.commit()
+
+        :param model: The model of the users' schema, or of the groups'.
+        :param conditions: Which rows, in SQL; all of them without any.
+        :raises ValueError: when no schema has this model.
+        """
+        for schema, link in ((self.user_schema, "Users"), (self.group_schema, "Groups")):
+            if schema.opts.model is model:
+                key = primary_key_of(model)
+                self.db.session.execute(touch(self._links[link], key, conditions))
+                return
+        raise ValueError(f"{model.__name__} is the model of neither schema: name one that is.")
 
     def _compiled(self) -> Mapping[str, ResourceMapping]:
         users = ResourceMapping(self.user_schema, self._links["Users"], self.models)

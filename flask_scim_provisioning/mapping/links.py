@@ -19,6 +19,7 @@ __all__ = [
     "declare_link",
     "given_id",
     "may_be_id",
+    "moment",
     "new_id",
     "primary_key_of",
 ]
@@ -34,6 +35,12 @@ _WHOLE: Any = ("mysql", "mariadb")
 def new_id() -> str:
     """Return a new SCIM id, 36 characters."""
     return str(uuid.uuid4())
+
+
+def moment() -> datetime:
+    """Return the present instant as precisely as ``meta`` shows it: in milliseconds."""
+    now = utcnow()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def may_be_id(text: str) -> bool:

@@ -198,7 +198,12 @@ def _key_order(row: Any) -> tuple[bool, tuple[Any, ...]]:
 
 
 class ValuesBinding(Binding, Collection):
-    """A multi-valued complex attribute over a related table of the host."""
+    """A multi-valued complex attribute over a related table of the host.
+
+    :ivar parent: the column of the host's row that the related rows refer to.
+    :ivar child: their column that does.
+    :ivar columns: what is read of them.
+    """
 
     def __init__(
         self,
@@ -215,13 +220,13 @@ class ValuesBinding(Binding, Collection):
         self._model = prop.mapper.class_
         self._slots = slots
         self._constants = dict(constants)
-        self._parent = parent
-        self._child = child
+        self.parent = parent
+        self.child = child
         self.place = f"{source.class_.__name__}.{source.key}"
-        columns = [slot.expression for slot in slots.values()]
+        self.columns = [slot.expression for slot in slots.values()]
         order = list(child.table.primary_key.columns)
         self._select = (
-            sa.select(child, *columns)
+            sa.select(child, *self.columns)
             .where(child.in_(sa.bindparam("keys", expanding=True)))
             .order_by(*order)
         )
@@ -289,5 +294,5 @@ class ValuesBinding(Binding, Collection):
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search the related rows by their own index; the host's rows follow from them."""
         condition = build(self._slots.get)
-        found: sa.ColumnElement[bool] = self._parent.in_(sa.select(self._child).where(condition))
+        found: sa.ColumnElement[bool] = self.parent.in_(sa.select(self.child).where(condition))
         return found

@@ -24,6 +24,7 @@ from .schemas import ResourceSchema
 from .slots import Slot, host_column
 from .stores import chunks
 from .system import ExternalIdBinding, IdBinding, MetaBinding
+from .watching import watch
 
 __all__ = ["ResourceMapping"]
 
@@ -75,6 +76,8 @@ class ResourceMapping:
     def connect(users: ResourceMapping, groups: ResourceMapping) -> None:
         """Bind every attribute of both mappings, and check that the declarations can work.
 
+        From now on, what the host's ORM changes of them moves their versions.
+
         :raises MappingError: when one can't; the message says which line to change.
         """
         for mapping in (users, groups):
@@ -87,6 +90,8 @@ class ResourceMapping:
             users.bindings["groups"] = GroupsBinding(attribute, groups.members, users, groups)
         for mapping in (users, groups):
             checks.check(mapping)
+        for mapping in (users, groups):
+            watch(mapping)
 
     def bind(self) -> None:
         """Make a binding for every attribute; both mappings are connected by now."""

@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from ..models import utcnow
 from ..scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from .bindings import StoredBinding, Unit
 from .later import Later
-from .links import new_id
+from .links import moment, new_id
 from .membership import MembersBinding
 from .reading import Found, Viewpoint
 from .resources import ResourceMapping
 from .system import ExternalIdBinding
+from .watching import own_writes
 
 __all__ = [
     "delete_resource",
     "existing_entity",
     "insert_resource",
-    "moment",
     "revive_resource",
     "save_changes",
     "write_external_id",
 ]
-
-
-def moment() -> datetime:
-    """Return the present instant as precisely as ``meta`` shows it: in milliseconds."""
-    now = utcnow()
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _write(
@@ -61,14 +53,15 @@ def is_apart(mapping: ResourceMapping, key: str) -> bool:
     return isinstance(mapping.bindings[key], ExternalIdBinding | MembersBinding)
 
 
-def _flush(mapping: ResourceMapping, session: Session) -> None:
-    """Send the host's changes to the database.
+def _flush(mapping: ResourceMapping, session: Session, entity: Any) -> None:
+    """Send the host's changes to the database; SCIM moves the version of ``entity`` itself.
 
     :raises Uniqueness: when a value is taken; the database has the last word on that.
     :raises InvalidValue: when the database refuses a value, or the lack of one.
     """
     try:
-        session.flush()
+        with own_writes(mapping, session, entity):
+            session.flush()
     except IntegrityError as error:
         raise refusal(mapping, error) from None
     except DataError:
@@ -150,7 +143,7 @@ def insert_resource(
     with session.no_autoflush:
         session.add(entity)
         remainders = _write(mapping, unit, entity, wanted)
-    _flush(mapping, session)
+    _flush(mapping, session, entity)
     host_key = getattr(entity, mapping.key_name)
     resource_id = _insert_link(mapping, view, host_key, remainders, later)
     external_id = values.get("externalId")
@@ -207,7 +200,7 @@ def revive_resource(
     entity = existing_entity(mapping, session, host_key)
     unit = Unit(session, view.connection, view.parameters, mapping)
     remainders = _write(mapping, unit, entity, values)
-    _flush(mapping, session)
+    _flush(mapping, session, entity)
     links = mapping.links
     # Only a link that SCIM has deleted: one that appeared meanwhile belongs to who made it.
     view.connection.execute(
@@ -298,7 +291,7 @@ def save_changes(
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view.connection, view.parameters, mapping)
         remainders = _write(mapping, unit, entity, inner)
-        _flush(mapping, session)
+        _flush(mapping, session, entity)
     else:
         remainders = dict(inner)
     if "externalId" in values and is_apart(mapping, "externalId"):
@@ -359,12 +352,12 @@ def delete_resource(
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
         session.delete(entity)
-        _flush(mapping, session)
+        _flush(mapping, session, entity)
         return
     unit = Unit(session, view.connection, view.parameters, mapping)
     if "active" in mapping.bindings and mapping.bindings["active"].expressions:
         _write(mapping, unit, entity, {"active": False})
-        _flush(mapping, session)
+        _flush(mapping, session, entity)
     _forget_external_ids(mapping, view, found.id)
     links = mapping.links
     view.connection.execute(
