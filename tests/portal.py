@@ -219,13 +219,15 @@ def build_portal(
     tenant: str = "main",
     dialect: str = "generic",
     config: Mapping[str, Any] | None = None,
+    empty: bool = True,
 ) -> Portal:
-    """Build the portal's app on a database without tables, with one integration.
+    """Build the portal's app with one integration, on a database for ``make_tables``.
 
     :param tenants: whether the portal's rows have a tenant column.
     :param tenant: the tenant of the first integration.
     :param dialect: the identity provider of the first integration.
     :param config: more settings of the app.
+    :param empty: whether it starts without rows, or works beside another process.
     """
     models = host(tenants=tenants)
     app = Flask("portal")
@@ -259,7 +261,8 @@ def build_portal(
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
             write_ahead(models.db.engine)
-        make_tables(models.db.engine, models.db.metadata)
+        if empty:
+            make_tables(models.db.engine, models.db.metadata)
     return Portal(app, models, tenant=tenant, dialect=dialect)
 
 

@@ -265,7 +265,7 @@ def test_every_worker_reads_the_cursors_of_the_others(portal: Portal) -> None:
     portal.add_users(NAMES)
     cursor = portal.client.get("/Users", cursor="", count=4).json["nextCursor"]
     url = portal.engine.url.render_as_string(hide_password=False)
-    other = build_portal(url, tenant="main2")
+    other = build_portal(url, tenant="main2", empty=False)
     client = ScimClient(other.app, portal.client.base, portal.client.token)
     assert names(client.get("/Users", cursor=cursor, count=4).json) == NAMES[4:8]
     other.close()
