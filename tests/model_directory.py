@@ -170,13 +170,18 @@ class ModelDirectory:
     def replace(
         self, kind: str, resource_id: str, flat: Mapping[str, Any], if_match: str | None
     ) -> Answer:
-        """PUT: what isn't named is cleared, and members that aren't named stay."""
+        """PUT: what isn't named is cleared, and members that aren't named stay.
+
+        Whoever is neither active nor inactive stays what they are.
+        """
         name = flat.get("userName" if kind == "Users" else "displayName")
         if not isinstance(name, str) or not name.strip():
             raise Refused(400, "invalidValue")
         entry = self._found(kind, resource_id, if_match)
         absent = [key for key in entry.flat if key not in KEPT_BY_PUT]
         values = {**dict.fromkeys(absent), **flat}
+        if values.get("active") is None:
+            values.pop("active", None)
         members = values.pop("members", ()) if "members" in flat else None
         self._save(kind, entry, values, None if members is None else [("replace", members or ())])
         return self._answer(kind, entry)

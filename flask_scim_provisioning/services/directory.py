@@ -223,6 +223,9 @@ def replace_resource(
     names.require(flat, mapping.resource_type)
     note_dropped_password(scope, mapping, flat)
     values = validated(mapping, flat, partial=False)
+    if values.get("active") is None:
+        # RFC 7643 section 2.5: null says nothing, and so neither dismisses nor readmits anybody.
+        values.pop("active", None)
     if not scope.dialect.put_keeps_absent:
         for key in mapping.clearable_keys:
             values.setdefault(key, None)

@@ -514,3 +514,24 @@ def test_one_declaration_says_it_all(portal: Portal) -> None:
     }
     assert flat.keys() <= published
     assert {entry["attribute"] for entry in mapping.describe()} >= flat.keys()
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_names_of_a_list_keep_the_place_of_a_cursor(portal: Portal, order: str) -> None:
+    """RFC 9865 section 2, sorted by what is read (RFC 7644 section 3.4.2.3), in any column."""
+    titles = ["Senior", "Junior", None, "Junior", "Senior", None, "Junior"]
+    for number, title in enumerate(titles):
+        body = {"userName": f"user{number}", "title": title}
+        assert portal.client.post("/Users", body).status_code == 201
+    query = {"sortBy": "title", "sortOrder": order, "count": 2}
+    page = portal.client.get("/Users", cursor="", **query).json
+    found = page["Resources"]
+    while "nextCursor" in page:
+        answer = portal.client.get("/Users", cursor=page["nextCursor"], **query)
+        assert answer.status_code == 200, answer.text
+        page = answer.json
+        found += page["Resources"]
+    wanted: list[Any] = ["Junior"] * 3 + ["Senior"] * 2 + [None] * 2
+    read = [user.get("title") for user in found]
+    assert read == (wanted if order == "ascending" else wanted[::-1])
+    assert len({user["id"] for user in found}) == len(titles)

@@ -223,6 +223,19 @@ class TestReplacing:
         )
         assert "title" not in answer.json, "what is named as null is cleared all the same"
 
+    @pytest.mark.parametrize("active", [True, False])
+    def test_who_is_neither_active_nor_inactive_stays_what_they_are(
+        self, portal: Portal, active: bool
+    ) -> None:
+        """RFC 7643 section 2.5: null says that there is no value, as in a create."""
+        resource = made(portal, active=active)
+        with Heard() as heard:
+            answer = portal.client.put(f"/Users/{resource['id']}", {**ADA, "active": None})
+        assert (answer.status_code, answer.json["active"]) == (200, active)
+        assert portal.user("ada@example.com").is_active is active
+        assert heard.names == []
+        assert made(portal, userName="bob", externalId="b", active=None)["active"] is True
+
     def test_members_stay_unless_they_are_named(self, portal: Portal) -> None:
         """A PUT that renames a group must not empty it; one that names members replaces them."""
         ada, bob = made(portal)["id"], made(portal, userName="bob", externalId="b")["id"]
