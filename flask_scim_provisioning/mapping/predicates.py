@@ -312,8 +312,25 @@ def sort_terms(
         raise InvalidValue(
             "sortBy names no attribute that this portal can sort by; name another one."
         )
-    missing = sa.case((slot.expression.is_(None), 1), else_=0)
     key: Any = slot.expression
-    if slot.textual:
+    missing = sa.case((key.is_(None), 1), else_=0)
+    if isinstance(key.type, sa.Enum):
+        key = _rank(slot, key.type)
+    elif slot.textual:
         key = text.sort_key(key, case_exact=slot.attribute.case_exact, dialect=dialect)
     return [missing, key]
+
+
+def _rank(slot: Slot, kind: sa.Enum) -> sa.ColumnElement[Any]:
+    """Return the place of a member among all, by what clients read of it.
+
+    Databases put enumerations in the order of their declaration or of their names, and compare
+    them otherwise than they sort them; a number is the same everywhere, also in a cursor.
+    """
+    read = slot.from_host or str
+    members: list[Any] = list(kind.enum_class or kind.enums)
+    shown = {member: folded(slot.attribute, str(read(member))) for member in members}
+    order = sorted(set(shown.values()))
+    return sa.case(
+        *((slot.expression == member, order.index(shown[member])) for member in members)
+    )
