@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -232,6 +232,8 @@ def _converters(
 def _text_converters(
     column: sa.Column[Any], python_type: type[Any] | None
 ) -> tuple[Convert | None, Convert, bool] | None:
+    if isinstance(column.type, sa.Enum) and column.type.enum_class is None:
+        return None, _one_of({word: word for word in column.type.enums}), False
     if python_type is str or python_type is None:
         length = getattr(column.type, "length", None)
         return None, (_limited(length) if isinstance(length, int) else _same), True
@@ -240,7 +242,7 @@ def _text_converters(
     if python_type is uuid.UUID:
         return str, _uuid, False
     if issubclass(python_type, Enum):
-        return _enum_value, _enum_parser(python_type), False
+        return _enum_value, _one_of({str(each.value): each for each in python_type}), False
     return None
 
 
@@ -310,13 +312,13 @@ def _enum_value(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _enum_parser(kind: type[Enum]) -> Convert:
-    members = {str(member.value).lower(): member for member in kind}
-    choices = ", ".join(str(member.value) for member in kind)
+def _one_of(members: Mapping[str, Any]) -> Convert:
+    by_name = {name.lower(): member for name, member in members.items()}
+    choices = ", ".join(members)
 
     def parse(value: Any) -> Any:
         try:
-            return members[str(value).lower()]
+            return by_name[str(value).lower()]
         except KeyError:
             raise ValueError(f"this portal knows only {choices}; map one of them.") from None
 

@@ -44,6 +44,7 @@ OWN = Schema(
             sub_attributes=(Attribute("building"), Attribute("floor", Type.INTEGER)),
         ),
         Attribute("remark"),
+        Attribute("bench"),
         Attribute("score", Type.INTEGER),
         Attribute("languages", multi_valued=True),
     ),
@@ -89,6 +90,7 @@ def unusual() -> Host:
         street: Mapped[str | None] = mapped_column(sa.String(100))
         city: Mapped[str | None] = mapped_column(sa.String(100))
         level: Mapped[Level | None] = mapped_column(sa.Enum(Level))
+        bench: Mapped[str | None] = mapped_column(sa.Enum("Wood", "Oak", name="bench"))
         badge: Mapped[int | None] = mapped_column()
         object_id: Mapped[uuid.UUID | None] = mapped_column()
         nickname: Mapped[str] = mapped_column(sa.String(50), default="")
@@ -212,6 +214,7 @@ def _unusual_schemas(db: SQLAlchemy, models: dict[str, Any]) -> Provisioning:
         timezone = fields.Attribute(person.timezone)
         manager = fields.Reference(person.manager)
         tag = fields.Attribute(person.tag)
+        bench = fields.Attribute(person.bench)
         trial = fields.Attribute(person.trial)
         seats = fields.Attribute(person.seats)
         rate = fields.Attribute(person.rate)

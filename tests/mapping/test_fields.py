@@ -534,3 +534,27 @@ def test_names_of_a_list_keep_the_place_of_a_cursor(portal: Portal, order: str) 
     read = [user.get("title") for user in found]
     assert read == (wanted if order == "ascending" else wanted[::-1])
     assert len({user["id"] for user in found}) == len(titles)
+
+
+def test_an_enumeration_of_words_is_one_of_these(portal: Portal) -> None:
+    """PostgreSQL keeps it in a type of its own, which is no text; SQLite takes any text."""
+    oak = create(portal, {"userName": "bob", URN: {"bench": "oak"}})["id"]
+    wood = create(portal, {"userName": "ada"})["id"]
+    path = f"/Users/{wood}"
+
+    def change(word: str) -> Any:
+        return portal.client.patch(path, [{"op": "add", "path": f"{URN}:bench", "value": word}])
+
+    assert change("Wood").json[URN]["bench"] == "Wood"
+    refused = change("steel")
+    assert (refused.status_code, refused.json["scimType"]) == (400, "invalidValue")
+    assert "Wood, Oak" in refused.json["detail"]
+    for text, wanted in (
+        ('eq "OAK"', [oak]),
+        ('eq "steel"', []),
+        ('ne "oak"', [wood]),
+        ("pr", [oak, wood]),
+    ):
+        answer = portal.client.get("/Users", filter=f"{URN}:bench {text}", sortBy=f"{URN}:bench")
+        assert answer.status_code == 200, answer.text
+        assert [user["id"] for user in answer.json["Resources"]] == wanted, text
