@@ -18,7 +18,8 @@ from ..scim.errors import InvalidFilter, InvalidValue
 from ..scim.evaluate import check_filter, folded, searched
 from ..scim.filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select
 from ..scim.paths import Location, locate
-from . import text
+from ..scim.values import instant
+from . import instants, text
 from .bindings import Binding, Collection
 from .slots import Slot
 from .system import ExternalIdBinding
@@ -265,8 +266,7 @@ def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
 
 def _text(slot: Slot, op: str, value: str, dialect: str) -> sa.ColumnElement[bool]:
     if slot.attribute.type is scim.Type.DATE_TIME:
-        # Two spellings of one instant differ as text, and no two databases parse the same ones.
-        raise _unsearchable(slot.attribute.name)
+        return _instant(slot, op, value, dialect)
     exact = slot.attribute.case_exact or slot.attribute.type is scim.Type.BINARY
     match op:
         case "eq":
@@ -281,6 +281,16 @@ def _text(slot: Slot, op: str, value: str, dialect: str) -> sa.ColumnElement[boo
             return text.ends(slot.expression, value, case_exact=exact, dialect=dialect)
         case _:
             return text.ordered(slot.expression, op, value, case_exact=exact, dialect=dialect)
+
+
+def _instant(slot: Slot, op: str, value: str, dialect: str) -> sa.ColumnElement[bool]:
+    """Compare points in time that are kept as text."""
+    moment = instant(value)
+    if slot.from_host is not None or moment is None:
+        raise _unsearchable(slot.attribute.name)  # the host's text is one that only it can read
+    left = instants.sql_since_1970(slot.expression, dialect)
+    right = sa.literal(instants.since_1970(moment), sa.BigInteger())
+    return left == right if op == "eq" else text.in_order(left, op, right)
 
 
 def order_by(
@@ -313,12 +323,15 @@ def sort_terms(
             "sortBy names no attribute that this portal can sort by; name another one."
         )
     key: Any = slot.expression
-    missing = sa.case((key.is_(None), 1), else_=0)
+    missing = key.is_(None)
     if isinstance(key.type, sa.Enum):
         key = _rank(slot, key.type)
+    elif slot.textual and slot.attribute.type is scim.Type.DATE_TIME and slot.from_host is None:
+        key = instants.sql_since_1970(key, dialect)
+        missing = key.is_(None)  # a text that is no point in time stands nowhere
     elif slot.textual:
         key = text.sort_key(key, case_exact=slot.attribute.case_exact, dialect=dialect)
-    return [missing, key]
+    return [sa.case((missing, 1), else_=0), key]
 
 
 def _rank(slot: Slot, kind: sa.Enum) -> sa.ColumnElement[Any]:
@@ -331,6 +344,4 @@ def _rank(slot: Slot, kind: sa.Enum) -> sa.ColumnElement[Any]:
     members: list[Any] = list(kind.enum_class or kind.enums)
     shown = {member: folded(slot.attribute, str(read(member))) for member in members}
     order = sorted(set(shown.values()))
-    return sa.case(
-        *((slot.expression == member, order.index(shown[member])) for member in members)
-    )
+    return sa.case(*((slot.expression == member, order.index(shown[member])) for member in members))
