@@ -115,7 +115,10 @@ class AuditEntry(db.Model):
     subject: Mapped[str] = mapped_column(sa.String(255), default="")
 
 
-# People and teams are looked up without regard to case; MariaDB's collations do that by themselves.
+# People and teams are looked up without regard to case, and no two have the same name in whatever
+# case; MariaDB's collations do that by themselves.
 for _column in (User.username, User.email, Team.name):
     _name = f"ix_{_column.class_.__tablename__}_{_column.key}_lower"
-    sa.Index(_name, sa.func.lower(_column)).ddl_if(dialect=("sqlite", "postgresql"))
+    sa.Index(_name, sa.func.lower(_column), unique=_column is not User.email).ddl_if(
+        dialect=("sqlite", "postgresql")
+    )

@@ -86,7 +86,9 @@ def host(*, tenants: bool = False) -> Host:
         # What `flask scim doctor` asks for: the look-ups of identity providers ignore case.
         # MariaDB's collations do so by themselves, and the names have an index there.
         name = f"ix_{column.class_.__tablename__}_{column.key}_lower"
-        sa.Index(name, sa.func.lower(column)).ddl_if(dialect=("sqlite", "postgresql"))
+        sa.Index(name, sa.func.lower(column), unique=column is not User.email).ddl_if(
+            dialect=("sqlite", "postgresql")
+        )
     sa.Index("ix_user_email", User.email).ddl_if(dialect=("mysql", "mariadb"))
 
     return Host(db, User, Team, team_member, _register(db, User, Team, tenants=tenants))

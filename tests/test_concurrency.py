@@ -131,6 +131,75 @@ def test_one_name_is_created_once(portal: Portal) -> None:
     assert portal.client.post("/Users", bodies[-1]).status_code == 409
 
 
+@pytest.fixture
+def unaided(portal: Portal) -> Portal:
+    """A portal whose database lets two people, and two teams, have the same name."""
+    dialect = portal.engine.dialect.name
+    with portal.engine.begin() as connection:
+        for table, column in (("user", "username"), ("team", "name")):
+            if dialect == "sqlite":
+                connection.exec_driver_sql(f"DROP INDEX ix_{table}_{column}_lower")
+            elif dialect == "postgresql":
+                connection.exec_driver_sql(f"DROP INDEX ix_{table}_{column}_lower")
+                connection.exec_driver_sql(
+                    f'ALTER TABLE "{table}" DROP CONSTRAINT {table}_{column}_key'
+                )
+            else:
+                connection.exec_driver_sql(
+                    f"ALTER TABLE {table} DROP INDEX {column}, ADD INDEX ({column})"
+                )
+    return portal
+
+
+CASES = ["casey", "CASEY", "Casey", "cASEY"] * 2
+LETTERS = ["zoë", "ZOË", "Zoë", "zOË"] * 2
+
+
+@pytest.mark.parametrize("names", [CASES, LETTERS])
+@pytest.mark.parametrize("path", ["/Users", "/Groups"])
+def test_one_name_is_created_once_without_help(
+    unaided: Portal, path: str, names: list[str]
+) -> None:
+    """RFC 7643 section 4.1.1: userName is unique without regard to case; and so is a group's name.
+
+    Where the portal has no unique index that ignores case, those who come at once wait for each
+    other.
+    """
+    key = "userName" if path == "/Users" else "displayName"
+    for turn in range(3):
+        bodies = [{key: f"{name}{turn}"} for name in names]
+        answers = at_once([lambda body=body: unaided.client.post(path, body) for body in bodies])
+        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+        found = unaided.client.get(path, filter=f'{key} eq "{names[0]}{turn}"').json
+        assert found["totalResults"] == 1
+
+
+@pytest.mark.parametrize("path", ["/Users", "/Groups"])
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_names_are_taken_once_without_help(unaided: Portal, path: str, method: str) -> None:
+    """Renames are no other than creates."""
+    key = "userName" if path == "/Users" else "displayName"
+    client = unaided.client
+    paths = [
+        f"{path}/{client.post(path, {key: f'name{number}'}).json['id']}"
+        for number in range(len(CASES) // 2)
+    ]
+
+    def send(number: int) -> Callable[[], Any]:
+        name = CASES[number]
+        if number >= len(paths):
+            return lambda: client.post(path, {key: name})
+        if method == "put":
+            return lambda: client.put(paths[number], {key: name})
+        operation = {"op": "replace", "path": key, "value": name}
+        return lambda: client.patch(paths[number], [operation])
+
+    answers = at_once([send(number) for number in range(len(CASES))])
+    statuses = sorted(answer.status_code for answer in answers)
+    assert (statuses[0] // 100, statuses[1:]) == (2, [409] * 7), statuses
+    assert client.get(path, filter=f'{key} eq "casey"').json["totalResults"] == 1
+
+
 def test_one_group_is_created_once(portal: Portal) -> None:
     answers = at_once([lambda: portal.client.post("/Groups", {"displayName": "Pioneers"})] * 6)
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from ..scim.filters import Compare, attr_path
+from . import uniqueness
 from .bindings import Binding, Collection, StoredBinding
 from .errors import MappingError
 from .password import PasswordBinding
@@ -112,7 +113,11 @@ def _look_up_filters(mapping: ResourceMapping) -> list[tuple[str, str]]:
 
 
 def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Finding]:
-    """Say for each look-up of identity providers whether this database answers it by an index."""
+    """Say for each look-up of identity providers whether this database answers it by an index.
+
+    The index of a name should be unique, too: then the database keeps two people apart who come at
+    once, and nobody has to wait for anybody else's name.
+    """
     findings = []
     for label, path in _look_up_filters(mapping):
         condition = where(mapping, Compare(attr_path(path), "eq", "x"), connection.dialect.name)
@@ -124,14 +129,27 @@ def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Findin
             .where(condition, mapping.links.c.deleted.is_(None))
         )
         what = f"{mapping.resource_type.name} by {label}"
+        cure = _index_statement(mapping, path, connection)
         if _uses_index(mapping, connection, statement, _column(mapping, path)):
-            findings.append(Finding("ok", f"{what}: found by an index."))
+            name = path == mapping.lookup_key and cure is not None
+            if name and not uniqueness.is_kept_apart(mapping, connection):
+                findings.append(
+                    Finding(
+                        "warning",
+                        f"{what}: found by an index that isn't unique without regard to case, so "
+                        "that the portal itself may give a name twice, and creating somebody costs "
+                        "a lock. Put a unique one in its place.",
+                        cure,
+                    )
+                )
+            else:
+                findings.append(Finding("ok", f"{what}: found by an index."))
         else:
             findings.append(
                 Finding(
                     "problem",
                     f"{what}: every look-up reads the whole table {mapping.table.name}.",
-                    _index_statement(mapping, path, connection),
+                    cure,
                 )
             )
     return findings
@@ -214,7 +232,11 @@ def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connect
         return None
     preparer = connection.dialect.identifier_preparer
     table, name = preparer.format_table(column.table), preparer.format_column(column)
-    index = f"ix_{column.table.name}_{column.name}_scim"
-    if connection.dialect.name in ("mysql", "mariadb"):
-        return f"CREATE INDEX {index} ON {table} ({name});"
-    return f"CREATE INDEX {index} ON {table} (lower({name}));"
+    if connection.dialect.name not in uniqueness.MYSQL:
+        name = f"lower({name})"
+    unique = path == mapping.lookup_key
+    if unique and mapping.tenant_column is not None:
+        # Behind the name, by which it is looked for.
+        name += f", {preparer.format_column(mapping.tenant_column)}"
+    index = f"{'uq' if unique else 'ix'}_{column.table.name}_{column.name}_scim"
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {index} ON {table} ({name});"

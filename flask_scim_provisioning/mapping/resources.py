@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -36,6 +37,7 @@ class ResourceMapping:
     :ivar key: the primary key column of the host's table.
     :ivar tenant_parameter: the name of the parameter that takes the value of the tenant column;
         members and groups meet in one statement, and each has its own.
+    :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
     :ivar users: the mapping of users, which members and managers refer to.
     :ivar groups: the mapping of groups.
     """
@@ -66,6 +68,7 @@ class ResourceMapping:
         self.key_name: str = sa.inspect(self.model).get_property_by_column(self.key).key
         self.bindings: dict[str, Binding] = {}
         self.plans: dict[Any, Any] = {}
+        self.kept_apart: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
         self._statements: dict[str, Any] = {}
         tenant = self.options.tenant
         self.tenant_column = host_column(tenant) if tenant is not None else None

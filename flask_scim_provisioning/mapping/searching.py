@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..scim.filters import And, AttrPath, Compare, Filter
 from ..scim.projection import Projection
-from . import text
+from . import text, uniqueness
 from .predicates import order_by, sort_terms, where
 from .reading import Found, Plan, Viewpoint, execute, plan_for
 from .resources import ResourceMapping
@@ -19,12 +19,14 @@ __all__ = ["count_matching", "fetch_after", "fetch_page", "find_by_lookup"]
 
 
 def find_by_lookup(
-    mapping: ResourceMapping, value: str, view: Viewpoint
+    mapping: ResourceMapping, value: str, view: Viewpoint, *, claim: bool = False
 ) -> tuple[Any, str | None, datetime | None] | None:
     """Return the host row with a ``userName`` or a group's ``displayName``, deleted ones too.
 
+    :param claim: let nobody else take the name until the transaction ends.
     :returns: the host's key, the SCIM id and the time of deletion of its link, if it has one.
     """
+    lock = claim and uniqueness.claim(mapping, value, view)
     dialect = view.connection.dialect.name
     node = Compare(AttrPath(None, mapping.lookup_key), "eq", value)
     parameters = view.parameters
@@ -36,6 +38,8 @@ def find_by_lookup(
             f"look-up on {dialect}", lambda: _look_up(mapping, simple[2](dialect))
         )
         parameters["look_up_value"] = value
+    if lock:
+        statement = statement.with_for_update()
     row = view.connection.execute(statement, parameters).first()
     return (row[0], row[1], row[2]) if row is not None else None
 

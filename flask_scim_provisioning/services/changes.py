@@ -185,7 +185,7 @@ def _given(value: Any) -> Any:
 
 
 def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name: str) -> None:
-    taken = searching.find_by_lookup(mapping, name, view)
+    taken = searching.find_by_lookup(mapping, name, view, claim=True)
     if taken is None or taken[0] == found.host_key:
         return
     kind = mapping.resource_type.name

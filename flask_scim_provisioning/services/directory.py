@@ -175,7 +175,7 @@ def _create_row(
     name: str,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
-    existing = searching.find_by_lookup(mapping, name, view)
+    existing = searching.find_by_lookup(mapping, name, view, claim=True)
     later = scope.batch.later if scope.batch is not None else None
     if existing is None:
         return writing.insert_resource(mapping, scope.session, view, values, later)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..dialects import Dialect
+from ..mapping import uniqueness
 from ..mapping.later import Later
 from ..mapping.reading import Unsettled
 from ..models import Models
@@ -153,11 +154,8 @@ def begin_writing(session: Session) -> None:
     releasing that savepoint would commit. It also waits here for other writers, and never later.
     """
     connection = session.connection()
-    if connection.dialect.name != "sqlite":
-        return
-    driver: Any = connection.connection.dbapi_connection
-    if not getattr(driver, "in_transaction", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.dialect.name == "sqlite":
+        uniqueness.begin_writing(connection)
 
 
 def rowcount(result: Result[Any]) -> int:

@@ -16,7 +16,7 @@ from marshmallow import validate
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
-from flask_scim_provisioning.mapping import MappingError
+from flask_scim_provisioning.mapping import MappingError, uniqueness
 from flask_scim_provisioning.scim.errors import InvalidValue
 from tests.portal import Portal
 
@@ -382,3 +382,67 @@ def test_the_doctors_statement_cures(portal: Portal) -> None:
     assert findings(portal)["User by emails.value"].level == "ok"
     email = f"nobody-{uuid.uuid4()}@example.com"
     assert portal.client.get("/Users", filter=f'emails.value eq "{email}"').status_code == 200
+
+
+@pytest.mark.parametrize("tenants", [False, True])
+def test_the_doctor_asks_for_unique_names(
+    make_portal: Callable[..., Portal], tenants: bool
+) -> None:
+    """A name is one person's in whatever case; the statement that is printed sees to that."""
+    portal = make_portal(tenants=tenants, tenant="main")
+    mysql = portal.engine.dialect.name in ("mysql", "mariadb")
+    with portal.engine.begin() as connection:
+        if mysql:
+            connection.exec_driver_sql(
+                "ALTER TABLE user DROP INDEX username, ADD INDEX ix_plain (username)"
+            )
+        else:
+            connection.exec_driver_sql("DROP INDEX ix_user_username_lower")
+            connection.exec_driver_sql(
+                'CREATE INDEX ix_plain ON "user" (lower(username), username)'
+            )
+    columns = {"org_id": "main"} if tenants else {}
+    portal.add_users([f"user{number}" for number in range(300)], **columns)
+    before = findings(portal)["User by userName"]
+    assert before.level == "warning", before
+    assert "isn't unique" in before.message
+    assert before.statement is not None
+    assert re.match(r"CREATE UNIQUE INDEX \w+ ON .+;$", before.statement)
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql(before.statement.rstrip(";"))
+    assert findings(portal)["User by userName"].level == "ok"
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_plain" + (" ON user" if mysql else ""))
+    assert findings(portal)["User by userName"].level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("made", "kept_apart"),
+    [
+        ('CREATE UNIQUE INDEX x ON "user" (lower(username))', True),
+        ('CREATE UNIQUE INDEX x ON "user" (lower("username"))', True),
+        ('CREATE UNIQUE INDEX x ON "user" (lower(username)) WHERE is_active', False),
+        ('CREATE UNIQUE INDEX x ON "user" (lower(username), email)', False),
+        ('CREATE UNIQUE INDEX x ON "user" (email, lower(username))', False),
+        ('CREATE UNIQUE INDEX x ON "user" (lower(email))', False),
+        ('CREATE UNIQUE INDEX x ON "user" (username)', False),
+        ('CREATE INDEX x ON "user" (lower(username))', False),
+    ],
+)
+def test_only_an_index_of_the_name_alone_keeps_names_apart(
+    portal: Portal, made: str, kept_apart: bool
+) -> None:
+    users = portal.app.extensions["scim_provisioning"].mappings["Users"]
+    with portal.engine.begin() as connection:
+        if connection.dialect.name in ("mysql", "mariadb"):
+            assert uniqueness.is_kept_apart(users, connection), "by the column's collation"
+            connection.exec_driver_sql(
+                "ALTER TABLE user MODIFY username VARCHAR(150) COLLATE utf8mb4_bin NOT NULL"
+            )
+            assert not uniqueness.is_kept_apart(users, connection)
+            return
+        assert uniqueness.is_kept_apart(users, connection)
+        connection.exec_driver_sql("DROP INDEX ix_user_username_lower")
+        assert not uniqueness.is_kept_apart(users, connection)
+        connection.exec_driver_sql(made)
+        assert uniqueness.is_kept_apart(users, connection) is kept_apart
