@@ -28,7 +28,7 @@ def test_the_portal_equals_the_directory_after_all(
         return str(json.loads(answer.stdout)["token"])
 
     report = run(
-        provider, endpoint, token, users=30, groups=4, chaos=0.2, second_token=rotated, workers=4
+        provider, endpoint, token, users=16, groups=3, chaos=0.2, second_token=rotated, workers=4
     )
     assert report.ok, report.as_text()
     assert sum(step.dropped.total() for step in report.steps) > 20
