@@ -155,10 +155,12 @@ def json_value(path: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[A
 def typed_json(text: Any, attribute: scim.Attribute) -> tuple[sa.ColumnElement[Any], bool]:
     """Return SQL of the attribute's type from the text of a scalar in JSON, which may be NULL.
 
-    Booleans are spelled out, because MariaDB takes one that isn't there for false.
+    Booleans are spelled out, because MariaDB takes one that isn't there for false; SQLite has them
+    as numbers unless they are cast.
     """
     match attribute.type:
         case scim.Type.BOOLEAN:
+            text = sa.cast(text, sa.String)
             yes, no = text.in_(("true", "1")), text.in_(("false", "0"))
             return sa.case((yes, sa.true()), (no, sa.false())), False
         case scim.Type.INTEGER:
