@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from . import text, uniqueness
 from .predicates import order_by, sort_terms, where
 from .reading import Found, Plan, Viewpoint, execute, plan_for
 from .resources import ResourceMapping
+from .stores import chunks
 
-__all__ = ["count_matching", "fetch_after", "fetch_page", "find_by_lookup"]
+__all__ = ["count_matching", "fetch_after", "fetch_page", "find_by_lookup", "free_names"]
 
 
 def find_by_lookup(
@@ -42,6 +43,34 @@ def find_by_lookup(
         statement = statement.with_for_update()
     row = view.connection.execute(statement, parameters).first()
     return (row[0], row[1], row[2]) if row is not None else None
+
+
+def free_names(mapping: ResourceMapping, names: Iterable[str], view: Viewpoint) -> set[str]:
+    """Return those of many names, in lower case, that nobody has, as ``find_by_lookup`` would say.
+
+    Only names are told for which the database itself refuses the second of two who come at once,
+    and whose letters it is sure to know; each of the others has to be looked up.
+    """
+    connection = view.connection
+    slot = mapping.bindings[mapping.lookup_key].slot(None)
+    if slot is None or slot.attribute.case_exact or not slot.textual:
+        return set()
+    if connection.dialect.name not in ("postgresql", "sqlite"):
+        return set()
+    if not uniqueness.known_apart(mapping, connection):
+        return set()
+    asked = sorted({name.lower() for name in names if name.isascii() and "\0" not in name})
+    lowered = sa.func.lower(slot.expression)
+    statement = mapping.kept(
+        "names that are taken",
+        lambda: sa.select(lowered).where(
+            lowered.in_(sa.bindparam("names", expanding=True)), *mapping.boundaries()
+        ),
+    )
+    taken: set[str] = set()
+    for part in chunks(asked):
+        taken.update(connection.scalars(statement, {**view.parameters, "names": part}))
+    return set(asked) - taken
 
 
 def _look_up(mapping: ResourceMapping, condition: sa.ColumnElement[bool]) -> Any:

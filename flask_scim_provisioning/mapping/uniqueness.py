@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .reading import Viewpoint
     from .resources import ResourceMapping
 
-__all__ = ["MYSQL", "begin_writing", "claim", "is_kept_apart", "name_column"]
+__all__ = ["MYSQL", "begin_writing", "claim", "is_kept_apart", "known_apart", "name_column"]
 
 MYSQL = ("mysql", "mariadb")
 
@@ -97,7 +97,7 @@ def claim(mapping: ResourceMapping, name: str, view: Viewpoint) -> bool:
     """
     connection = view.connection
     dialect = connection.dialect.name
-    if _known_apart(mapping, connection) and (name.isascii() or dialect in MYSQL):
+    if known_apart(mapping, connection) and (name.isascii() or dialect in MYSQL):
         # The database's lower() may know no letters but those of ASCII.
         return False
     match dialect:
@@ -109,8 +109,11 @@ def claim(mapping: ResourceMapping, name: str, view: Viewpoint) -> bool:
     return dialect in MYSQL
 
 
-def _known_apart(mapping: ResourceMapping, connection: sa.Connection) -> bool:
-    """Ask each database once; an index that is added later counts when the portal starts anew."""
+def known_apart(mapping: ResourceMapping, connection: sa.Connection) -> bool:
+    """Say the same as ``is_kept_apart``, and ask each database once.
+
+    An index that is added later counts when the portal starts anew.
+    """
     pool = connection.engine.pool
     known = mapping.kept_apart.get(pool)
     if known is None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from ..mapping import searching
 from ..mapping.reading import Unsettled
 from ..mapping.resources import ResourceMapping
 from ..scim.bulk import (
@@ -32,6 +33,7 @@ from ..scim.versions import Preconditions
 from . import activity, directory
 from .activity import Action
 from .answers import Resource
+from .changes import view_of
 from .scope import Batch, Scope, begin_writing, is_transient, run_transaction
 
 __all__ = ["run_bulk"]
@@ -59,6 +61,7 @@ def run_bulk(
         batch = Batch()
         begin_writing(scope.session)
         run = _Run(replace(scope, batch=batch), mappings, request.fail_on_errors)
+        run.look_names_up(request.operations)
         results = run.all(steps)
         batch.later.send()
         activity.write(scope, batch.entries)
@@ -84,6 +87,22 @@ class _Run:
     ids: dict[str, str] = field(default_factory=dict)
     later: list[tuple[BulkResult, Any]] = field(default_factory=list)
     errors: int = 0
+
+    def look_names_up(self, operations: Iterable[BulkOperation]) -> None:
+        """Look up at once which of the names of those who are created are free."""
+        names: dict[str, list[str]] = {}
+        for operation in operations:
+            mapping = self.mappings.get(operation.endpoint)
+            if operation.method != "POST" or mapping is None or operation.fault is not None:
+                continue
+            name = operation.data.get(mapping.lookup_key)
+            if isinstance(name, str):
+                names.setdefault(operation.endpoint, []).append(name)
+        for endpoint, wanted in names.items():
+            mapping = self.mappings[endpoint]
+            if self.scope.batch is not None:
+                free = searching.free_names(mapping, wanted, view_of(self.scope, mapping))
+                self.scope.batch.free[mapping.endpoint] = free
 
     def all(self, steps: list[Step]) -> list[BulkResult]:
         """Carry out the steps, then what had to wait for all of them."""

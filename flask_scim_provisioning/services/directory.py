@@ -175,8 +175,10 @@ def _create_row(
     name: str,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
-    existing = searching.find_by_lookup(mapping, name, view, claim=True)
     later = scope.batch.later if scope.batch is not None else None
+    existing = None
+    if not _is_free(scope, mapping, name):
+        existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
         return writing.insert_resource(mapping, scope.session, view, values, later)
     host_key, resource_id, deleted = existing
@@ -195,6 +197,15 @@ def _create_row(
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
     return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
+
+
+def _is_free(scope: Scope, mapping: ResourceMapping, name: str) -> bool:
+    """Say whether a batch has found the name free; the first who wants it takes it."""
+    free = scope.batch.free.get(mapping.endpoint, set()) if scope.batch is not None else set()
+    if name.lower() not in free:
+        return False
+    free.discard(name.lower())
+    return True
 
 
 def replace_resource(

@@ -52,11 +52,13 @@ class Batch:
 
     :ivar entries: rows of the activity log.
     :ivar after_commit: what is to be called once the transaction is committed: signals.
+    :ivar free: names that nobody had when the transaction began, in lower case, by endpoint.
     :ivar later: rows beside the host's new ones, which are inserted together.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list, repr=False)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    free: dict[str, set[str]] = field(default_factory=dict, repr=False)
     later: Later = field(default_factory=Later, repr=False)
 
 
