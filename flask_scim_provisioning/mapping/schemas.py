@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -131,12 +132,30 @@ class ResourceSchema(marshmallow.Schema, metaclass=ResourceSchemaMeta):
         field_obj.load_only = attribute.mutability is scim.Mutability.WRITE_ONLY
         field_obj.dump_only = attribute.mutability is scim.Mutability.READ_ONLY
 
+    @functools.cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(
+            field.data_key
+            for field in self.load_fields.values()
+            if field.required and field.data_key
+        )
+
+    @functools.cached_property
+    def _fills_in(self) -> bool:
+        """Whether loading does anything about attributes that aren't given."""
+        fields = self.load_fields.values()
+        return any(self._hooks.values()) or any(
+            field.load_default is not marshmallow.missing for field in fields
+        )
+
     def validated(self, flat: Mapping[str, Any], *, partial: bool) -> dict[str, Any]:
         """Return the values that passed the team's validators, by flat key.
 
         :param partial: only some attributes are given, as in a PATCH.
         :raises InvalidValue: when one didn't; the detail names the attribute.
         """
+        # What isn't given needs no look, unless a team's default or hook wants one.
+        partial = partial or (not self._fills_in and self._required <= flat.keys())
         try:
             loaded = self.load(dict(flat), partial=partial)
         except marshmallow.ValidationError as error:
