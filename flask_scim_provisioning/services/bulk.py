@@ -6,8 +6,10 @@ tell the activity log is written at the end, at once, and signals are sent after
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,7 +36,7 @@ from . import activity, directory
 from .activity import Action
 from .answers import Resource
 from .changes import view_of
-from .scope import Batch, Scope, begin_writing, is_transient, run_transaction
+from .scope import Batch, Scope, begin_writing, is_transient, run_transaction, transact
 
 __all__ = ["run_bulk"]
 
@@ -73,6 +75,20 @@ def run_bulk(
     return results
 
 
+_TOGETHER = 100
+"""How many creations share a savepoint at most."""
+
+
+def _is_plain(step: Step) -> bool:
+    """Say whether a step creates something that refers to nothing else of the request."""
+    operation = step.operation
+    return operation.method == "POST" and operation.fault is None and not operation.references
+
+
+def _scope_of(scope: Scope, operation: BulkOperation) -> Scope:
+    return replace(scope, started=time.perf_counter(), notes=[], request_body=operation.data)
+
+
 @dataclass(slots=True)
 class _Run:
     """One attempt at all operations.
@@ -107,13 +123,62 @@ class _Run:
     def all(self, steps: list[Step]) -> list[BulkResult]:
         """Carry out the steps, then what had to wait for all of them."""
         results: dict[int, BulkResult] = {}
-        for step in steps:
-            if self.fail_on_errors is not None and self.errors >= self.fail_on_errors:
-                break
-            results[step.operation.number] = self._one(step)
+        waiting = deque(steps)
+        while waiting and not self._is_enough():
+            group = list(itertools.takewhile(_is_plain, itertools.islice(waiting, _TOGETHER)))
+            done = self._together(group) if len(group) > 1 else []
+            for _ in done:
+                waiting.popleft()
+            for step in [] if done else group or [waiting[0]]:
+                if not self._is_enough():
+                    waiting.popleft()
+                    done.append(self._one(step))
+            results.update((result.operation.number, result) for result in done)
         for result, patch in self.later:
             results[result.operation.number] = self._complete(result, patch)
         return list(results.values())
+
+    def _is_enough(self) -> bool:
+        return self.fail_on_errors is not None and self.errors >= self.fail_on_errors
+
+    def _together(self, group: list[Step]) -> list[BulkResult]:
+        """Create resources in one savepoint; should one of them fail, nothing is done.
+
+        What a savepoint for each would leave is left, with a third of the statements: where one
+        fails, all of them are carried out again, each in its own.
+        """
+        batch = self.scope.batch
+        if batch is None:
+            return []
+        batch.later.send()
+        told, ids = len(batch.after_commit), dict(self.ids)
+        free = {endpoint: set(names) for endpoint, names in batch.free.items()}
+        shared = replace(self.scope, batch=replace(batch, together=True))
+
+        def work() -> list[BulkResult]:
+            return [
+                self._done(
+                    step.operation,
+                    self._carried_out(_scope_of(shared, step.operation), step.operation, None),
+                )
+                for step in group
+            ]
+
+        try:
+            return transact(self.scope, work)
+        except Unsettled:
+            raise
+        except DBAPIError as error:
+            if is_transient(error) or error.connection_invalidated:
+                raise
+        except Exception:
+            # Which one it was, and why, is found out when each is carried out by itself.
+            logger.debug("Request %s: a group of creations failed.", self.scope.request_id)
+        del batch.after_commit[told:]
+        batch.free.update(free)
+        self.ids.clear()
+        self.ids.update(ids)
+        return []
 
     def _one(self, step: Step) -> BulkResult:
         operation, patch = step.operation, None
@@ -137,9 +202,7 @@ class _Run:
         return replace(result, status=added.status, version=None, error=added.error)
 
     def _guarded(self, operation: BulkOperation, resource_id: str | None) -> BulkResult:
-        scope = replace(
-            self.scope, started=time.perf_counter(), notes=[], request_body=operation.data
-        )
+        scope = _scope_of(self.scope, operation)
         try:
             resource = self._carried_out(scope, operation, resource_id)
         except Unsettled:

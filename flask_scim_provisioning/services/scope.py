@@ -53,12 +53,14 @@ class Batch:
     :ivar entries: rows of the activity log.
     :ivar after_commit: what is to be called once the transaction is committed: signals.
     :ivar free: names that nobody had when the transaction began, in lower case, by endpoint.
+    :ivar together: whether the use cases share a savepoint of the caller's too.
     :ivar later: rows beside the host's new ones, which are inserted together.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list, repr=False)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     free: dict[str, set[str]] = field(default_factory=dict, repr=False)
+    together: bool = False
     later: Later = field(default_factory=Later, repr=False)
 
 
@@ -139,6 +141,8 @@ def transact(scope: Scope, work: Callable[[], T]) -> T:
     batch = scope.batch
     if batch is None:
         return run_transaction(scope.session, work)
+    if batch.together:
+        return work()
     told, waiting = len(batch.entries), len(batch.later.rows)
     try:
         with scope.session.begin_nested():

@@ -278,6 +278,41 @@ def test_what_fails_in_the_database_leaves_the_others(portal: Portal) -> None:
     assert portal.user("d") is not None
 
 
+def test_who_is_created_is_told_of_once_whoever_fails_beside_them(portal: Portal) -> None:
+    """Many creations share a savepoint; where one fails, each is carried out in its own."""
+    portal.client.post("/Users", {"userName": "taken"})
+    with heard() as names:
+        answered = bulk(
+            portal,
+            user("a", externalId="1"),
+            user("A"),  # the name that the operation before has just taken
+            user("b", externalId="2"),
+            {**user("taken"), "bulkId": "t"},
+            user("c", manager={"value": "bulkId:a"}),
+            user("d", externalId="4"),
+        )
+    assert statuses(answered) == ["201", "409", "201", "409", "201", "201"]
+    assert names == ["user-created"] * 4
+    links = portal.app.extensions["scim_provisioning"].mappings["Users"].links
+    with portal.engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(links)) == 5
+    for operation in (answered[0], answered[2], answered[5]):
+        found = portal.client.get("/Users/" + operation["location"].rpartition("/")[2]).json
+        external = {"a": "1", "b": "2", "d": "4"}[found["userName"]]
+        query = f'externalId eq "{external}"'
+        assert portal.client.get("/Users", filter=query).json["Resources"] == [found]
+
+
+def test_creations_cost_a_statement_each_and_a_few_for_all(portal: Portal) -> None:
+    """The names are looked up at once, and what the extension keeps is inserted at once."""
+    bulk(portal, user("first"))
+    with portal.statements() as cost:
+        bulk(portal, *(user(f"user{number}") for number in range(50)))
+    # The collations of MySQL and MariaDB say themselves which names are alike.
+    each = 1 if portal.engine.dialect.name in ("sqlite", "postgresql") else 2
+    assert cost.count <= 50 * each + 8, cost.statements
+
+
 def test_fail_on_errors_stops(portal: Portal) -> None:
     """RFC 7644 section 3.7.3: what comes after that many errors isn't carried out."""
     portal.client.post("/Users", {"userName": "taken"})
