@@ -15,7 +15,7 @@ from ..portal import Portal
 
 __all__ = ["HOSTILE", "Admin", "text_of"]
 
-HOSTILE = "<script>alert('x')</script> \"&amp; {{ 7 * 7 }}"
+HOSTILE = "<script>alert('x')</script> \"&amp; {{ 7919 * 7907 }}"
 
 _TOKEN = re.compile(r"scim_[0-9A-Za-z]{16}_[0-9A-Za-z]{178}")
 _CSRF = re.compile(r'name="csrf_token" type="hidden" value="([^"]+)"')
