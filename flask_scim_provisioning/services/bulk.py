@@ -1,7 +1,8 @@
 """Bulk (RFC 7644 section 3.7): the use cases of ``directory``, many of them in one transaction.
 
-Each operation has a savepoint of its own, so that one that fails takes nothing with it; what they
-tell the activity log is written at the end, at once, and signals are sent after the commit.
+One that fails takes nothing with it: each has a savepoint of its own, which plain creations share
+until one of them fails. What they tell the activity log is written at the end, at once, and signals
+are sent after the commit.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def run_bulk(
     def work() -> tuple[list[BulkResult], Batch]:
         batch = Batch()
         begin_writing(scope.session)
-        run = _Run(replace(scope, batch=batch), mappings, request.fail_on_errors)
+        run = _Run(replace(scope, batch=batch), batch, mappings, request.fail_on_errors)
         run.look_names_up(request.operations)
         results = run.all(steps)
         batch.later.send()
@@ -85,6 +86,13 @@ def _is_plain(step: Step) -> bool:
     return operation.method == "POST" and operation.fault is None and not operation.references
 
 
+def _asks_for_all_again(error: Exception) -> bool:
+    """Say whether it is the transaction that failed, and not one operation."""
+    if isinstance(error, DBAPIError):
+        return is_transient(error) or error.connection_invalidated
+    return isinstance(error, Unsettled)
+
+
 def _scope_of(scope: Scope, operation: BulkOperation) -> Scope:
     return replace(scope, started=time.perf_counter(), notes=[], request_body=operation.data)
 
@@ -93,11 +101,13 @@ def _scope_of(scope: Scope, operation: BulkOperation) -> Scope:
 class _Run:
     """One attempt at all operations.
 
+    :ivar batch: the scope's, for its end.
     :ivar ids: the id of each resource that was created, by its ``bulkId``.
     :ivar later: the PATCH that completes a resource, where references had to wait.
     """
 
     scope: Scope
+    batch: Batch
     mappings: Mapping[str, ResourceMapping]
     fail_on_errors: int | None
     ids: dict[str, str] = field(default_factory=dict)
@@ -116,9 +126,8 @@ class _Run:
                 names.setdefault(operation.endpoint, []).append(name)
         for endpoint, wanted in names.items():
             mapping = self.mappings[endpoint]
-            if self.scope.batch is not None:
-                free = searching.free_names(mapping, wanted, view_of(self.scope, mapping))
-                self.scope.batch.free[mapping.endpoint] = free
+            free = searching.free_names(mapping, wanted, view_of(self.scope, mapping))
+            self.batch.free[mapping.endpoint] = free
 
     def all(self, steps: list[Step]) -> list[BulkResult]:
         """Carry out the steps, then what had to wait for all of them."""
@@ -147,9 +156,7 @@ class _Run:
         What a savepoint for each would leave is left, with a third of the statements: where one
         fails, all of them are carried out again, each in its own.
         """
-        batch = self.scope.batch
-        if batch is None:
-            return []
+        batch = self.batch
         batch.later.send()
         told, ids = len(batch.after_commit), dict(self.ids)
         free = {endpoint: set(names) for endpoint, names in batch.free.items()}
@@ -166,18 +173,14 @@ class _Run:
 
         try:
             return transact(self.scope, work)
-        except Unsettled:
-            raise
-        except DBAPIError as error:
-            if is_transient(error) or error.connection_invalidated:
+        except Exception as error:
+            if _asks_for_all_again(error):
                 raise
-        except Exception:
             # Which one it was, and why, is found out when each is carried out by itself.
             logger.debug("Request %s: a group of creations failed.", self.scope.request_id)
         del batch.after_commit[told:]
         batch.free.update(free)
-        self.ids.clear()
-        self.ids.update(ids)
+        self.ids = ids
         return []
 
     def _one(self, step: Step) -> BulkResult:
@@ -205,12 +208,12 @@ class _Run:
         scope = _scope_of(self.scope, operation)
         try:
             resource = self._carried_out(scope, operation, resource_id)
-        except Unsettled:
-            raise
         except ScimError as error:
+            if _asks_for_all_again(error):
+                raise
             return self._refused(scope, operation, error)
         except DBAPIError as error:
-            if is_transient(error) or error.connection_invalidated:
+            if _asks_for_all_again(error):
                 raise
             # Its text quotes values; its kind is enough to go on.
             logger.error(
@@ -274,9 +277,8 @@ class _Run:
         if operation.method == "POST":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
             return directory.create_resource(scope, mapping, payload, wants_body=False)
-        if scope.batch is not None:
-            # What this request has created is looked for by its id.
-            scope.batch.later.send()
+        # What this request has created is looked for by its id.
+        self.batch.later.send()
         found = resolve(resource_id, self.ids, "value")
         if operation.method == "PUT":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
