@@ -29,6 +29,7 @@ __all__ = [
     "StoredBinding",
     "Unit",
     "constant_slot",
+    "parts_reader",
     "stored_slot",
 ]
 
@@ -222,6 +223,27 @@ class StoredBinding(Binding, Collection):
         return elements.exist(build(elements.find))
 
 
+def parts_reader(
+    slots: Mapping[str, Slot], start: int
+) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """Return the function that reads sub-attributes from a row, beginning at column ``start``."""
+    parts = [
+        (name, start + index, slot.from_host) for index, (name, slot) in enumerate(slots.items())
+    ]
+
+    def read(row: Sequence[Any]) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for name, index, convert in parts:
+            part = row[index]
+            if part is not None and convert is not None:
+                part = convert(part)
+            if part is not None:
+                value[name] = part
+        return value
+
+    return read
+
+
 class ComplexBinding(Binding):
     """A single-valued complex attribute over several slots, such as ``name``."""
 
@@ -236,22 +258,8 @@ class ComplexBinding(Binding):
 
     def reader(self, start: int) -> Reader:
         """Read each sub-attribute from its slot."""
-        parts = [
-            (name, start + index, slot.from_host)
-            for index, (name, slot) in enumerate(self._slots.items())
-        ]
-
-        def read(row: Sequence[Any], dump: Dump) -> Any:
-            value = {}
-            for name, index, convert in parts:
-                part = row[index]
-                if part is not None and convert is not None:
-                    part = convert(part)
-                if part is not None:
-                    value[name] = part
-            return value or None
-
-        return read
+        read = parts_reader(self._slots, start)
+        return lambda row, dump: read(row) or None
 
     def write(self, entity: Any, value: Any, unit: Unit) -> Any:
         """Write the sub-attributes that have a slot; the others remain."""

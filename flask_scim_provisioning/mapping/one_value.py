@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..scim import attributes as scim
-from .bindings import Binding, Build, Collection, Dump, Reader, Unit, constant_slot
+from .bindings import Binding, Build, Collection, Dump, Reader, Unit, constant_slot, parts_reader
 from .elements import Elements
 from .slots import Slot
 
@@ -51,20 +51,10 @@ class OneValueBinding(Binding, Collection):
 
     def reader(self, start: int) -> Reader:
         """Read the host's element."""
-        parts = [
-            (name, start + index, slot.from_host)
-            for index, (name, slot) in enumerate(self._slots.items())
-        ]
-        constants = self._constants
+        parts, constants = parts_reader(self._slots, start), self._constants
 
         def read(row: Sequence[Any], dump: Dump) -> Any:
-            element: dict[str, Any] = {}
-            for name, index, convert in parts:
-                part = row[index]
-                if part is not None and convert is not None:
-                    part = convert(part)
-                if part is not None:
-                    element[name] = part
+            element = parts(row)
             return [{**element, **constants}] if element else None
 
         return read
