@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
-from .mapping.checks import Finding
+from .mapping.doctor import Finding, look_ups
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import activity, integrations, tokens
@@ -372,4 +372,4 @@ def _findings() -> Iterable[Finding]:
                 f"it may do nothing: bind {SCIM_PROVISIONER} to it, or create it anew.",
             )
     for each in state.mappings.values():
-        yield from each.doctor(connection)
+        yield from look_ups(each, connection)

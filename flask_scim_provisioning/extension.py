@@ -12,8 +12,9 @@ from flask_sqlalchemy import SQLAlchemy
 
 from . import api, cli, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
-from .mapping.links import declare_link, primary_key_of
-from .mapping.watching import touch
+from .mapping.access.host_writes import touch
+from .mapping.assembly import assemble
+from .mapping.host.links import declare_link, primary_key_of
 from .models import TENANT, Models, declare, plain_base
 from .settings import read_settings
 from .state import EXTENSION, ProvisioningState
@@ -130,10 +131,12 @@ class Provisioning:
         raise ValueError(f"{model.__name__} is the model of neither schema: name one that is.")
 
     def _compiled(self) -> Mapping[str, ResourceMapping]:
-        users = ResourceMapping(self.user_schema, self._links["Users"], self.models)
-        groups = ResourceMapping(self.group_schema, self._links["Groups"], self.models)
-        ResourceMapping.connect(users, groups)
-        return MappingProxyType({"Users": users, "Groups": groups})
+        links = {"User": self._links["Users"], "Group": self._links["Groups"]}
+        found = assemble(self.user_schema, self.group_schema, links, self.models)
+        mappings = {"Users": found.users}
+        if found.groups is not None:
+            mappings["Groups"] = found.groups
+        return MappingProxyType(mappings)
 
 
 def _only_tenant() -> str:

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..mapping.reading import Found
+from ..mapping.access.reading import Found
 from ..mapping.resources import ResourceMapping
 from ..scim import names
 from ..scim.projection import Projection

@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from ..mapping import searching
-from ..mapping.reading import Unsettled
+from ..mapping.access import searching
+from ..mapping.access.reading import Unsettled
 from ..mapping.resources import ResourceMapping
 from ..scim.bulk import (
     BulkOperation,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dialects.notes import leave
-from ..mapping import reading, searching, writing
-from ..mapping.password import PasswordBinding
-from ..mapping.reading import Found, Viewpoint
+from ..mapping.access import reading, searching, writing
+from ..mapping.access.reading import Found
+from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
@@ -56,9 +56,9 @@ class Outcome:
 
 def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
     """Return the eyes of a scope on one resource type, on the session's connection."""
-    connection = scope.session.connection(bind_arguments={"mapper": mapping.mapper})
+    connection = scope.session.connection(bind_arguments={"mapper": mapping.table.mapper})
     tenants = mapping.tenants_of(scope.tenant)
-    return Viewpoint(connection, scope.integration_id, tenants, scope.base_url)
+    return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
 
 
 def validated(
@@ -82,7 +82,7 @@ def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, A
 def takes_placeholders(mapping: ResourceMapping) -> bool:
     """Say whether the team wants also the random passwords of new users."""
     password = mapping.bindings.get("password")
-    return isinstance(password, PasswordBinding) and password.placeholders
+    return password is not None and password.takes_placeholders
 
 
 def note_dropped_password(scope: Scope, mapping: ResourceMapping, keys: Iterable[str]) -> None:
@@ -100,7 +100,8 @@ def locked(
 ) -> Found:
     """Return the resource, which nobody else changes until the transaction ends."""
     wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
-    found = reading.fetch_one(mapping, resource_id, view, wanted, lock=True, link=True)
+    reading.lock(mapping, resource_id, view)
+    found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
     if found is None:
         raise ResourceNotFound(not_found(mapping))
     if preconditions is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..mapping import reading, searching, writing
-from ..mapping.reading import Found, Viewpoint
+from ..mapping.access import reading, searching, writing
+from ..mapping.access.reading import Found
+from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
@@ -183,7 +184,7 @@ def _create_row(
         return writing.insert_resource(mapping, scope.session, view, values, later)
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
-    if later is not None and later.links(mapping.links, host_key):
+    if later is not None and later.has_link(mapping.table, host_key):
         known = True
     if known or (resource_id is None and mapping.options.on_existing == "refuse"):
         raise Uniqueness(

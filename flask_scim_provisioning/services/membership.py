@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ..dialects.notes import leave
-from ..mapping.membership import MembersBinding, MembersOfAKind, NestedGroups
-from ..mapping.predicates import element_condition
-from ..mapping.reading import Unsettled, Viewpoint
+from ..mapping.access.predicates import element_condition
+from ..mapping.access.reading import Unsettled
+from ..mapping.bindings.members import MembersBinding, MembersOfAKind, NestedGroups
+from ..mapping.host.viewpoint import Viewpoint
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
@@ -150,14 +151,16 @@ class _Editor:
     group: Any
     outcome: MembershipChange
 
-    def _named(self, ids: Sequence[str]) -> tuple[_Named, Sequence[str]]:
-        """Find ids among the users, what is left among the groups; return what is left at last."""
+    def _named(self, ids: Sequence[str], *, lock: bool = False) -> tuple[_Named, Sequence[str]]:
+        """Find ids among the users, what is left among the groups; return what is left at last.
+
+        :param lock: let nobody delete them until the transaction ends.
+        """
         found: _Named = []
         for members in self.binding.kinds:
             named = {}
             if ids:
-                view = self.view
-                named = members.named(view.connection, self.group, ids, view.parameters)
+                named = members.named(self.view, self.group, ids, lock=lock)
                 ids = [each for each in ids if each not in named]
             found.append((members, named))
         return found, ids
@@ -177,7 +180,7 @@ class _Editor:
             self.outcome.of(members).note_added(keys)
 
     def _known(self, ids: Sequence[str]) -> _Named:
-        named, unknown = self._named(ids)
+        named, unknown = self._named(ids, lock=True)
         if unknown:
             self._meet_unknown(unknown)
         return named
@@ -206,10 +209,9 @@ class _Editor:
 
         :raises Unsettled: when others have nested groups meanwhile; the next attempt sees it.
         """
-        connection = self.view.connection
-        above = nested.above(connection, self.group)
-        if nested.lock(connection, above.union(inner.values())) and nested.is_overtaken(
-            connection, self.group, above, inner.values()
+        above = nested.above(self.view, self.group)
+        if nested.lock(self.view, above.union(inner.values())) and nested.is_overtaken(
+            self.view, self.group, above, inner.values()
         ):
             raise Unsettled("Groups are being nested by others; send the request again.")
         above.add(self.group)
@@ -248,13 +250,14 @@ class _Editor:
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:
         """Remove the members who meet a filter."""
-        connection = self.view.connection
-        dialect = connection.dialect.name
+        backend = self.view.backend
         for members in self.binding.kinds:
-            statement = members.matching(
-                lambda find: element_condition(attribute, condition, find, dialect), self.group
+            found = members.matching(
+                self.view,
+                lambda find: element_condition(attribute, condition, find, backend),
+                self.group,
             )
-            self._remove(members, list(connection.scalars(statement, self.view.parameters)))
+            self._remove(members, found)
 
     def replace(self, ids: Sequence[str]) -> None:
         """Make these the only members, as a difference."""

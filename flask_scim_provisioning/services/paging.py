@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..mapping import searching
-from ..mapping.reading import Unlinked
+from ..mapping.access import searching
+from ..mapping.access.reading import Unlinked
 from ..mapping.resources import ResourceMapping
 from ..scim import across
 from ..scim.cursors import Position, Seal

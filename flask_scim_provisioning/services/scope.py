@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..dialects import Dialect
-from ..mapping import uniqueness
-from ..mapping.later import Later
-from ..mapping.reading import Unsettled
+from ..mapping.access.pending import Pending
+from ..mapping.access.reading import Unsettled
+from ..mapping.sql import backends
 from ..models import Models
 from ..scim.errors import TemporarilyUnavailable
 
@@ -61,7 +61,7 @@ class Batch:
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     free: dict[str, set[str]] = field(default_factory=dict, repr=False)
     together: bool = False
-    later: Later = field(default_factory=Later, repr=False)
+    later: Pending = field(default_factory=Pending, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def begin_writing(session: Session) -> None:
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        uniqueness.begin_writing(connection)
+        backends.begin_writing(connection)
 
 
 def rowcount(result: Result[Any]) -> int:
