@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ..sql.backends import prepare
+
 __all__ = ["Viewpoint"]
 
 
@@ -28,6 +30,10 @@ class Viewpoint:
     integration: uuid.UUID
     tenants: Mapping[str, Any]
     base_url: str
+
+    def __post_init__(self) -> None:
+        """Prepare the connection, which filters may ask for what its database can't do."""
+        prepare(self.connection)
 
     @property
     def parameters(self) -> dict[str, Any]:
