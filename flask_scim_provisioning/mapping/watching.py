@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["own_writes", "touch", "watch"]
 
-# Keys of Table.info and of Session.info.
-_WATCH = "scim_watch"
+# Keys of Session.info.
 _WRITING = "scim_writing"
 _MOVED = "scim_moved"
 
@@ -37,7 +36,9 @@ def watch(mapping: ResourceMapping) -> None:
     Mappings over the same link table share one watch, so that each write counts once, however many
     applications there are.
     """
-    found: _Watch = mapping.links.info.setdefault(_WATCH, _Watch(mapping.links))
+    found: _Watch | None = mapping.link.watch
+    if found is None:
+        found = mapping.link.watch = _Watch(mapping.links)
     found.see_rows(mapping.mapper, {*_attributes(mapping), *_secondary(mapping)})
     for owner, columns in _related(mapping):
         for mapper in mapping.mapper.registry.mappers:
