@@ -242,8 +242,9 @@ def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
     :param only: the column that isn't NULL in the rows that the index has, where a database can
         leave the others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
     """
-    condition = None if only is None else sa.text(f"{only} IS NOT NULL")
-    where: dict[str, Any] = {"postgresql_where": condition, "sqlite_where": condition}
+    where: dict[str, Any] = {}
+    if only is not None:
+        where["postgresql_where"] = where["sqlite_where"] = sa.text(f"{only} IS NOT NULL")
     return Unnamed("ix", columns, lambda given: sa.Index(given or name, *columns, **where))
 
 
@@ -385,7 +386,10 @@ class AccessToken(_Own):
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
     service_account_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
     key_id: Mapped[str] = mapped_column(case_exact_string(32))
-    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+    digest: Mapped[bytes] = mapped_column(
+        # What MySQL makes of BLOB(32); migration tools compare by name.
+        sa.LargeBinary(32).with_variant(mysql.TINYBLOB(), "mysql", "mariadb")
+    )
     created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
     expires: Mapped[datetime | None] = mapped_column(instant())
     last_used: Mapped[datetime | None] = mapped_column(instant())
@@ -448,7 +452,9 @@ class Activity(_Own):
     status: Mapped[int | None] = mapped_column(sa.Integer())
     scim_type: Mapped[str | None] = mapped_column(sa.String(32))
     detail: Mapped[str | None] = mapped_column(sa.String(1000))
-    duration_ms: Mapped[float | None] = mapped_column(sa.Float(53))
+    duration_ms: Mapped[float | None] = mapped_column(
+        sa.Float(53).with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
+    )
     request_id: Mapped[str | None] = mapped_column(sa.String(64))
     notes: Mapped[list[str] | None] = mapped_column(JsonDocument())
     payload: Mapped[Any | None] = mapped_column(JsonDocument())
