@@ -15,7 +15,7 @@ from .mapping import GroupSchema, ResourceMapping, UserSchema
 from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
 from .mapping.host.links import declare_link, primary_key_of
-from .models import TENANT, Models, declare, plain_base
+from .models import TENANT, Models, declare, own_base
 from .settings import read_settings
 from .state import EXTENSION, ProvisioningState
 
@@ -54,7 +54,7 @@ class Provisioning:
         self.group_schema = group_schema
         for schema in (user_schema, group_schema):
             _require_same_metadata(db, schema)
-        base = plain_base(db.Model)
+        base = own_base(db.Model.metadata)
         self.models: Models = declare(base)
         # The schemas are compiled by init_app: then the portal's relationships can be resolved.
         self._links: Mapping[str, type[Any]] = MappingProxyType(

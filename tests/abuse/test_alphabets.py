@@ -16,7 +16,7 @@ SENTENCES = {
     "Greek": "Ξεσκεπάζω τὴν ψυχοφθόρα βδελυγμία καὶ θαυμάζω τῆς",
     "Armenian": "Բել դղյակի ձախ ժամն օֆ ազգությանը ցպահանջ չճշտած վնաս էր եւ փառք",
     "German": "Falsches Üben von Xylophonmusik quält jeden größeren Zwerg",
-    "Turkish": "Pijamalı hasta yağız şoföre çabucak güvendi İstanbul",
+    "Turkish": "Pijamalı hasta yağız şoföre çabucak güvendi İstanbul",  # noqa: RUF001 - meant
     "Georgian": "ᲓᲔᲓᲐᲔᲜᲐ დედაენა",
     "Vietnamese": "Con sói và con cáo ăn cơm Đà Nẵng ở phố cổ Hội An",
     "Deseret": "𐐔𐐯𐑅𐐨𐑉𐐯𐐻 𐐢𐐯𐐻𐐲𐑉𐑆",

@@ -24,9 +24,6 @@ from ..resources import ResourceMapping
 
 __all__ = ["own_writes", "touch", "watch"]
 
-_WATCHES: weakref.WeakKeyDictionary[sa.Table, _Watch] = weakref.WeakKeyDictionary()
-"""By link table: what its mappings watch together."""
-
 # Keys of Session.info.
 _WRITING = "scim_writing"
 _MOVED = "scim_moved"
@@ -39,9 +36,9 @@ def watch(mapping: ResourceMapping) -> None:
     applications there are.
     """
     table = mapping.table
-    found = _WATCHES.get(table.links)
+    found: _Watch | None = table.link.watch
     if found is None:
-        found = _WATCHES[table.links] = _Watch(table)
+        found = table.link.watch = _Watch(table)
     found.see_rows(table.mapper, {*_attributes(mapping), *_secondary(mapping)})
     for rows in _related(mapping):
         owners = [_plain(column) for column in rows.owner]

@@ -168,7 +168,8 @@ class TableMembership(MembershipStore):
         connection.execute(self._leave, self._user.parameters("user_key", user))
 
     def _named(self, group: Any) -> Mapping[str, Any]:
-        return self._group.parameters("group_key", group)
+        named: Mapping[str, Any] = self._group.parameters("group_key", group)
+        return named
 
     def rows(self) -> tuple[sa.FromClause, Any, Any]:
         """Return the association table."""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ...models import UtcDateTime, scim_id, utcnow
+from ...models import (
+    foreign,
+    index,
+    instant,
+    named,
+    scim_id,
+    searchable_json,
+    unique,
+    utcnow,
+)
 from ..errors import MappingError
 from .ids import new_id
 
 __all__ = ["Link", "StoredJson", "declare_link", "primary_key_of"]
 
-StoredJson = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-
-
-# SQLAlchemy takes several names, and its types say one.
-_PARTIAL: Any = ("sqlite", "postgresql")
-_WHOLE: Any = ("mysql", "mariadb")
+StoredJson = searchable_json()
 
 
 class Link:
@@ -32,15 +35,20 @@ class Link:
     every identity provider until it is created again.
     ``others`` marks a row whose ``stored`` has further elements of an attribute of which the host
     keeps one; whoever searches for an e-mail address reads these rows beside the host's index.
+
+    :cvar watch: what sees the host's own changes of these rows. ``Table.info`` is no place for it:
+        migration tools render what they find there.
     """
 
+    watch: ClassVar[Any] = None
+
     id: Mapped[str] = mapped_column(scim_id(), primary_key=True, default=new_id)
-    version: Mapped[int] = mapped_column(default=1)
-    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    last_modified: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    deleted: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    version: Mapped[int] = mapped_column(sa.Integer(), default=1)
+    created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    last_modified: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    deleted: Mapped[datetime | None] = mapped_column(instant(), default=None)
     stored: Mapped[dict[str, Any] | None] = mapped_column(StoredJson, default=None)
-    others: Mapped[bool | None] = mapped_column(default=None)
+    others: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
 
 
 def primary_key_of(model: type[Any]) -> sa.Column[Any]:
@@ -60,42 +68,30 @@ def primary_key_of(model: type[Any]) -> sa.Column[Any]:
 
 
 def declare_link(base: type[DeclarativeBase], model: type[Any], resource: str) -> type[Any]:
-    """Declare ``scim_<resource>_link`` on the host's base, with a typed foreign key to its row.
+    """Declare ``scim_<resource>_link``, with a typed foreign key to the host's row.
 
-    :param base: the declarative base that the host's models are declared on.
+    :param base: the extension's own base, over the metadata of the host's models.
     :param model: the host's model.
     :param resource: the SCIM resource type's name, ``"User"`` or ``"Group"``.
     """
     key = primary_key_of(model)
-    name = resource.lower()
-    host_id: Mapped[Any] = mapped_column(
-        key.type, sa.ForeignKey(key, ondelete="CASCADE"), unique=True, nullable=False
-    )
-    prefix = f"ix_scim_{name}_link"
+    name = f"scim_{resource.lower()}_link"
+    host_id: Mapped[Any] = mapped_column(key.type, nullable=False)
     return type(
         f"Scim{resource}Link",
         (Link, base),
         {
-            "__tablename__": f"scim_{name}_link",
-            "__table_args__": (
-                *_marks(prefix, "deleted", "gone"),
-                *_marks(prefix, "others", "more"),
+            "__tablename__": name,
+            "__table_args__": named(
+                base.metadata,
+                name,
+                unique("host_id"),
+                foreign("host_id", key),
+                # Few rows are marked by a value in one of these.
+                index(f"ix_{name}_deleted", "deleted", "host_id", only="deleted"),
+                index(f"ix_{name}_others", "others", "host_id", only="others"),
             ),
             "__doc__": f"What SCIM knows of one {model.__name__}.",
             "host_id": host_id,
         },
-    )
-
-
-def _marks(prefix: str, column: str, whole: str) -> tuple[sa.Index, sa.Index]:
-    """Index the few rows that are marked by a value in a column.
-
-    An index of all rows would tempt SQLite to walk it for ``IS NULL``; MariaDB has no other.
-    """
-    marked = sa.text(f"{column} IS NOT NULL")
-    return (
-        sa.Index(
-            f"{prefix}_{column}", "host_id", sqlite_where=marked, postgresql_where=marked
-        ).ddl_if(dialect=_PARTIAL),
-        sa.Index(f"{prefix}_{whole}", column, "host_id").ddl_if(dialect=_WHOLE),
     )
