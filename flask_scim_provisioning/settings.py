@@ -119,6 +119,19 @@ SETTINGS = (
     ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),
     Setting(
+        "SCIM_MAX_VALUES",
+        2_000,
+        "How many values a multi-valued attribute of one resource has at most; members of a group "
+        "have no limit.",
+        _count,
+    ),
+    Setting(
+        "SCIM_MAX_STORED_BYTES",
+        250_000,
+        "How much of one resource is kept beside your own columns (bytes).",
+        _count,
+    ),
+    Setting(
         "SCIM_PROVISIONING_BASE_TEMPLATE",
         None,
         "Your template that the Provisioning pages extend; None takes their own.",

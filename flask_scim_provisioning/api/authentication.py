@@ -9,6 +9,7 @@ import uuid
 from flask import request
 
 from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
+from ..scim.limits import Limits
 from ..services import tokens
 from ..services.scope import Scope
 from ..state import ProvisioningState
@@ -49,6 +50,7 @@ def authenticate(
         request_id=identity,
         base_url=state.endpoint_url(caller.tenant, caller.integration_id),
         started=started,
+        limits=Limits(state.settings["SCIM_MAX_VALUES"], state.settings["SCIM_MAX_STORED_BYTES"]),
     )
 
 

@@ -28,7 +28,7 @@ def enterprise_extension_from_old_urn(body: Mapping[str, Any], notes: Notes) -> 
     if not old or any(name.lower() == ENTERPRISE_USER.lower() for name in body):
         return body
     leave(notes, f"{old[0].lower()} read as {ENTERPRISE_USER}")
-    rest = {name: item for name, item in body.items() if name not in old}
+    rest = {name: item for name, item in body.items() if name.lower() not in _OLD_ENTERPRISE}
     return {**rest, ENTERPRISE_USER: body[old[0]]}
 
 

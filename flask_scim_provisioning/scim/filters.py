@@ -50,6 +50,8 @@ _PLAIN = re.compile(
     rf'(?![aA][nN][dD] |[oO][rR] |[nN][oO][tT] )({_ATTR_PATH}) +[eE][qQ] +"([^"\\\x00-\x1f]*)"'
 )
 _SCHEMA_ONLY = re.compile(_URN)
+_NAME_ONLY = re.compile(_ATTR_NAME)
+_RESERVED = frozenset({"and", "or", "not"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,17 @@ def disjunction(terms: Iterable[Filter]) -> Filter:
     for term in terms:
         flat.extend(term.terms if isinstance(term, Or) else (term,))
     return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+
+def leaves(node: Filter) -> int:
+    """Return how many comparisons a filter makes."""
+    match node:
+        case And(terms=terms) | Or(terms=terms):
+            return sum(map(leaves, terms))
+        case Not(term=term) | Select(term=term):
+            return leaves(term)
+        case _:
+            return 1
 
 
 def parse_filter(text: str) -> Filter:
@@ -226,7 +239,7 @@ class Reader:
 
     def name(self) -> AttrPath:
         """Read the name of an attribute."""
-        if self.kind != "path" or self.word in {"and", "or", "not"}:
+        if self.kind != "path" or self.word in _RESERVED:
             self.fail("Expected the name of an attribute")
         path = attr_path(self.token)
         self._next()
@@ -359,6 +372,11 @@ def _parse(text: str) -> Filter:
 
 
 _cached = lru_cache(maxsize=1024)(_parse)
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text is the name of an attribute, without a URN or a sub-attribute."""
+    return _NAME_ONLY.fullmatch(text) is not None and text.lower() not in _RESERVED
 
 
 def is_schema_urn(text: str) -> bool:

@@ -7,7 +7,15 @@ from functools import lru_cache
 
 from .attributes import Attribute, ResourceType, Schema, Type
 from .errors import InvalidPath
-from .filters import MAX_LENGTH, AttrPath, Filter, Reader, is_schema_urn, render
+from .filters import (
+    MAX_LENGTH,
+    AttrPath,
+    Filter,
+    Reader,
+    is_plain_name,
+    is_schema_urn,
+    render,
+)
 
 _MAX_CACHED_LENGTH = 512
 
@@ -59,6 +67,8 @@ def parse_path(text: str) -> PatchPath:
 
     :raises InvalidPath: with the column where reading stopped.
     """
+    if len(text) <= _MAX_CACHED_LENGTH and is_plain_name(text):
+        return PatchPath(AttrPath(None, text))
     if len(text) <= _MAX_CACHED_LENGTH:
         return _cached(text)
     return _parse(text)

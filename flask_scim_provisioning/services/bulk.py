@@ -62,6 +62,7 @@ def run_bulk(
 
     def work() -> tuple[list[BulkResult], Batch]:
         batch = Batch()
+        scope.budget.renew()  # this may be another attempt
         begin_writing(scope.session)
         run = _Run(replace(scope, batch=batch), batch, mappings, request.fail_on_errors)
         run.look_names_up(request.operations)

@@ -11,9 +11,10 @@ from ..mapping.access import reading, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
+from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
-from ..scim.patch import Change, Replace, Target, apply_change
+from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
 from . import activity
@@ -29,6 +30,7 @@ __all__ = [
     "note_dropped_password",
     "only_members",
     "record",
+    "refuse_growth",
     "refuse_protected",
     "save",
     "set_members",
@@ -118,22 +120,43 @@ def not_found(mapping: ResourceMapping) -> str:
 
 
 def changed_values(
-    mapping: ResourceMapping, found: Found, changes: Sequence[Change]
+    scope: Scope, mapping: ResourceMapping, found: Found, changes: Sequence[Change]
 ) -> dict[str, Any]:
     """Apply changes to the attributes they name, and return the new values."""
-    values: dict[str, Any] = {}
-    for change in changes:
-        key = change.target.key
-        if key not in mapping.bindings:
-            continue  # a password, which is never kept unless the team maps it
-        current = values[key] if key in values else found.flat.get(key)
-        values[key] = apply_change(change, current)
-        if values[key] is None and change.target.attribute.mutability is Mutability.WRITE_ONLY:
+    # A password is never kept unless the team maps it.
+    kept = [change for change in changes if change.target.key in mapping.bindings]
+    values = changed_attributes(kept, found.flat, scope.budget)
+    for key, value in values.items():
+        attribute = mapping.bindings[key].attribute
+        if value is None and attribute.mutability is Mutability.WRITE_ONLY:
             raise MutabilityError(
                 f"{key} can be set and not removed; send another one, or make the user inactive."
             )
     checked = validated(mapping, values, partial=True)
     return {key: checked.get(key) for key in values}
+
+
+def refuse_growth(
+    scope: Scope, mapping: ResourceMapping, values: Mapping[str, Any], found: Found | None = None
+) -> None:
+    """Let no resource become larger than the limits of the scope.
+
+    :param values: new values by flat key.
+    :param found: the resource as it is, unless it is new.
+    :raises InvalidValue: when it would; the detail names the limit.
+    """
+    flat: Mapping[str, Any] = {} if found is None else found.flat
+    stored: Mapping[str, Any] = {} if found is None else found.stored
+    beside = {}
+    for key, value in values.items():
+        binding = mapping.bindings.get(key)
+        if binding is None or value is None or binding is mapping.members:
+            continue
+        scope.limits.check_values(binding.attribute.name, value, flat.get(key))
+        if binding.leaves_remainder:
+            beside[key] = value
+    if beside:
+        scope.limits.check_stored({**stored, **beside}, stored)
 
 
 def save(
@@ -152,6 +175,7 @@ def save(
         for key, value in values.items()
         if key != "members" and _differs(mapping, key, value, found.flat.get(key))
     }
+    refuse_growth(scope, mapping, changed, found)
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)

@@ -32,6 +32,7 @@ from .changes import (
     note_dropped_password,
     only_members,
     record,
+    refuse_growth,
     refuse_protected,
     save,
     set_members,
@@ -146,6 +147,7 @@ def create_resource(
         flat = without_placeholders(scope, flat)
     note_dropped_password(scope, mapping, flat)
     values = validated(mapping, flat, partial=False)
+    refuse_growth(scope, mapping, values)
     name = values[mapping.lookup_key]
 
     if scope.batch is not None and mapping.refers(values):
@@ -292,9 +294,11 @@ def modify_resource(
     wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
 
     def work() -> Outcome:
+        if scope.batch is None:
+            scope.budget.renew()  # this may be another attempt
         view = view_of(scope, mapping)
         found = locked(mapping, resource_id, view, preconditions, wanted)
-        values = changed_values(mapping, found, own)
+        values = changed_values(scope, mapping, found, own)
         action = Action.USER_UPDATED if kind == "User" else Action.GROUP_UPDATED
         outcome = save(scope, mapping, view, found, values, of_members, action, 200)
         if planned.notes and not planned.changes:

@@ -19,7 +19,9 @@ from ..mapping.access.pending import Pending
 from ..mapping.access.reading import Unsettled
 from ..mapping.sql import backends
 from ..models import Models
+from ..scim.elements import Budget
 from ..scim.errors import TemporarilyUnavailable
+from ..scim.limits import Limits
 
 __all__ = [
     "Batch",
@@ -74,6 +76,8 @@ class Scope:
     :ivar notes: Filled by dialects and use cases wherever leniency changed something.
     :ivar request_body: The body as it was sent; it is redacted before it is kept.
     :ivar batch: Where a use case is one of several in a transaction of the caller's.
+    :ivar limits: How much of one resource is kept.
+    :ivar budget: Counts what the request costs beyond its own length.
     """
 
     session: Session = field(repr=False)
@@ -90,6 +94,8 @@ class Scope:
     notes: list[str] = field(default_factory=list)
     request_body: Any | None = field(default=None, repr=False)
     batch: Batch | None = None
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
 
 
 @contextmanager

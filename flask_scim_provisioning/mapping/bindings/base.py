@@ -97,6 +97,7 @@ class Binding:
     :ivar keeping: where values are kept.
     :ivar place: where that is, for people.
     :ivar refers: whether values name other resources by their ids.
+    :ivar leaves_remainder: whether a part of a value may have to be kept in the link row.
     :ivar has_elements: whether it is searched element by element, by ``any``.
     :ivar takes_placeholders: whether the team wants values that mean nothing, too.
     """
@@ -105,6 +106,7 @@ class Binding:
     keeping = Keeping.ROW
     place = ""
     refers = False
+    leaves_remainder = True
     has_elements = False
     takes_placeholders = False
 

@@ -18,6 +18,8 @@ __all__ = ["ComplexBinding", "ScalarBinding", "StoredBinding"]
 class ScalarBinding(Binding):
     """One slot: a column, an expression with a setter, a JSON key, a constant, a look-up."""
 
+    leaves_remainder = False
+
     def __init__(self, key: str, slot: Slot) -> None:
         super().__init__(key, slot.attribute)
         self._slot = slot
