@@ -11,6 +11,7 @@ from flask import request
 from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..services import tokens
 from ..services.scope import Scope
+from ..services.work import Immediate
 from ..state import ProvisioningState
 
 __all__ = ["authenticate", "request_id"]
@@ -34,8 +35,14 @@ def authenticate(
     :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
     """
     session = state.session
+    deadline = started + state.settings["SCIM_WAIT_SECONDS"]
     caller = tokens.authenticate(
-        session, state.models, request.headers.get("Authorization"), tenant, integration_id
+        session,
+        state.models,
+        request.headers.get("Authorization"),
+        tenant,
+        integration_id,
+        deadline=deadline,
     )
     return Scope(
         session=session,
@@ -49,6 +56,7 @@ def authenticate(
         request_id=identity,
         base_url=state.endpoint_url(caller.tenant, caller.integration_id),
         started=started,
+        work=Immediate(deadline),
     )
 
 
