@@ -117,6 +117,13 @@ SETTINGS = (
         "Largest body of a bulk request that is read (bytes).",
         _count,
     ),
+    Setting(
+        "SCIM_WAIT_SECONDS",
+        20,
+        "How long a request waits for a busy database in all before it is answered with 503 "
+        "(seconds); less than your server's own time-out, which is 30 in gunicorn.",
+        _count,
+    ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),
     Setting(
         "SCIM_MAX_VALUES",

@@ -12,6 +12,7 @@ from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..scim.limits import Limits
 from ..services import tokens
 from ..services.scope import Scope
+from ..services.work import Immediate
 from ..state import ProvisioningState
 
 __all__ = ["authenticate", "request_id"]
@@ -35,8 +36,14 @@ def authenticate(
     :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
     """
     session = state.session
+    deadline = started + state.settings["SCIM_WAIT_SECONDS"]
     caller = tokens.authenticate(
-        session, state.models, request.headers.get("Authorization"), tenant, integration_id
+        session,
+        state.models,
+        request.headers.get("Authorization"),
+        tenant,
+        integration_id,
+        deadline=deadline,
     )
     return Scope(
         session=session,
@@ -51,6 +58,7 @@ def authenticate(
         base_url=state.endpoint_url(caller.tenant, caller.integration_id),
         started=started,
         limits=Limits(state.settings["SCIM_MAX_VALUES"], state.settings["SCIM_MAX_STORED_BYTES"]),
+        work=Immediate(deadline),
     )
 
 

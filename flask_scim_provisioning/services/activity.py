@@ -11,19 +11,19 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..models import Models, utcnow
-from ..scim.errors import TemporarilyUnavailable
+from .database_errors import kind_of_error
 from .redaction import redact, storable_text
-from .scope import Scope, rowcount, run_transaction
+from .scope import Scope
+from .work import rowcount, run_transaction
 
 __all__ = [
     "Action",
@@ -38,12 +38,12 @@ __all__ = [
     "record",
     "record_administration",
     "record_failure",
-    "write",
 ]
 
 logger = logging.getLogger(__name__)
 
 _PRUNE_AT_ONCE = 5_000
+_UNAVAILABLE = 503
 
 
 class Action(enum.StrEnum):
@@ -210,16 +210,7 @@ def record(
         scim_type=scim_type,
         detail=detail,
     )
-    if scope.batch is not None:
-        scope.batch.entries.append(row)
-        return
-    scope.session.connection().execute(_insert(scope.models), row)
-
-
-def write(scope: Scope, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the entries of a batch, in the transaction that does what they tell of."""
-    if rows:
-        scope.session.connection().execute(_insert(scope.models), rows)
+    scope.work.log(scope.session, _insert(scope.models), row)
 
 
 def record_failure(
@@ -232,12 +223,15 @@ def record_failure(
     resource_type: str | None = None,
     resource_id: object | None = None,
     resource_name: str | None = None,
-) -> None:
+) -> bool:
     """Write an entry of what failed, in a transaction of its own; call it after the rollback.
 
     In a batch it joins the batch's transaction, which goes on after one of its operations failed.
 
-    It never raises: the client gets the answer to its own failure, not to ours.
+    It never raises, and never waits: the client gets the answer to its own failure, not to ours.
+
+    :returns: whether it was written; why not, is logged, unless the database is busy or away,
+        which its caller logs.
     """
     row = _row(
         scope,
@@ -250,13 +244,14 @@ def record_failure(
         scim_type=scim_type,
         detail=detail,
     )
-    if scope.batch is not None:
-        scope.batch.entries.append(row)
-        return
-    try:
-        run_transaction(scope.session, lambda: scope.session.execute(_insert(scope.models), row))
-    except (SQLAlchemyError, TemporarilyUnavailable):
-        logger.exception("The failure of request %s could not be recorded.", scope.request_id)
+    prevented = scope.work.log_failure(scope.session, _insert(scope.models), row)
+    if prevented is not None and status != _UNAVAILABLE:
+        logger.warning(
+            "The failure of request %s could not be recorded (%s).",
+            scope.request_id,
+            kind_of_error(prevented),
+        )
+    return prevented is None
 
 
 def record_administration(

@@ -31,8 +31,8 @@ from .integration_views import (
     list_integrations,
 )
 from .permissions import ensure_role
-from .scope import run_transaction
 from .tokens import TokenSecret, issue_token
+from .work import run_transaction
 
 __all__ = [
     "TYPES",

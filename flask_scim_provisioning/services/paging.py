@@ -18,7 +18,8 @@ from ..scim.messages import SearchRequest
 from ..scim.projection import Projection
 from .answers import Page, body
 from .changes import view_of
-from .scope import Scope, run_transaction, unit_of_work
+from .scope import Scope
+from .work import unit_of_work
 
 __all__ = ["Search", "page_by_cursor", "page_by_index", "read"]
 
@@ -58,7 +59,7 @@ def read(scope: Scope, work: Callable[[bool], T]) -> T:
         with unit_of_work(scope.session):
             return work(False)
     except Unlinked:
-        return run_transaction(scope.session, lambda: work(True))
+        return scope.work.run(scope.session, lambda: work(True))
 
 
 def page_by_index(scope: Scope, search: Search, start_index: int) -> Page:

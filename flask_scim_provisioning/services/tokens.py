@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import functools
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..models import Models, utcnow
-from ..scim.errors import IntegrationDisabled, TemporarilyUnavailable, Unauthorized
+from ..scim.errors import IntegrationDisabled, Unauthorized
 from . import signals
 from .activity import Action, record_administration
 from .errors import IntegrationNotFound
+from .patience import bounded_wait, milliseconds, note_bounded, waiting_at_most
 from .permissions import flatten_permissions
-from .scope import rowcount, run_transaction
 from .token_secrets import TokenSecret
+from .work import LONGEST_WAIT, bookkeep, rowcount, run_transaction
 
 __all__ = [
     "Authenticated",
@@ -67,10 +69,12 @@ class TokenView:
 
 
 @functools.lru_cache(maxsize=64)
-def _by_key_id(models: Models) -> sa.Select[tuple[object, ...]]:
+def _by_key_id(models: Models, backend: str) -> sa.Select[tuple[object, ...]]:
     token, account = models.access_token.__table__, models.service_account.__table__
     integration, binding = models.integration.__table__, models.binding.__table__
     role = models.role.__table__
+    # Where the request goes on in this transaction, its waits are bounded without a statement more.
+    more = [bounded_wait()] if backend == "postgresql" else []
     return (
         sa.select(
             token.c.id.label("token_id"),
@@ -85,6 +89,7 @@ def _by_key_id(models: Models) -> sa.Select[tuple[object, ...]]:
             integration.c.dialect,
             integration.c.enabled,
             role.c.permissions,
+            *more,
         )
         .select_from(
             token.join(account, account.c.id == token.c.service_account_id)
@@ -115,6 +120,7 @@ def authenticate(
     integration_id: uuid.UUID | str,
     *,
     now: datetime | None = None,
+    deadline: float | None = None,
 ) -> Authenticated:
     """Find out whose token this is, and whether it belongs to the URL it was sent to.
 
@@ -124,6 +130,7 @@ def authenticate(
     :param bearer_text: The ``Authorization`` header, or what follows its scheme.
     :param tenant: The tenant in the URL.
     :param integration_id: The integration in the URL.
+    :param deadline: until when the database may be waited for, by ``time.perf_counter()``.
     :raises Unauthorized: for every token that doesn't open this URL.
     :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
     """
@@ -131,7 +138,7 @@ def authenticate(
     token = TokenSecret.parse(bearer_text)
     if token is None:
         raise Unauthorized
-    rows = session.connection().execute(_by_key_id(models), {"key_id": token.key_id}).all()
+    rows = _rows(session, models, token.key_id, deadline)
     if not token.matches(rows[0].digest if rows else _NOBODYS_DIGEST) or not rows:
         raise Unauthorized
     row = rows[0]
@@ -154,18 +161,33 @@ def authenticate(
     )
 
 
+def _rows(
+    session: Session, models: Models, key_id: str, deadline: float | None
+) -> Sequence[sa.Row[Any]]:
+    seconds = LONGEST_WAIT if deadline is None else deadline - time.perf_counter()
+    backend = session.connection().dialect.name
+    statement, values = _by_key_id(models, backend), {"key_id": key_id}
+    if backend == "postgresql":
+        values["lock_wait"] = milliseconds(seconds)
+        rows = session.connection().execute(statement, values).all()
+        note_bounded(session)
+        return rows
+    if backend != "sqlite":
+        # What only reads waits for nobody there.
+        return session.connection().execute(statement, values).all()
+    with waiting_at_most(session, seconds):
+        return session.connection().execute(statement, values).all()
+
+
 def _record_use(session: Session, models: Models, token_id: uuid.UUID, now: datetime) -> None:
     """Write the last use, in a transaction of its own.
 
     In the request's transaction it would lock the token's row, and with it every other request of
-    the same identity provider. The condition makes it one write when workers meet.
+    the same identity provider. The condition makes it one write when workers meet. Where somebody
+    else holds what it needs, it is left to the next request.
     """
     values = {"token_id": token_id, "now": now, "before": now - LAST_USED_EVERY}
-    try:
-        run_transaction(session, lambda: session.execute(_touch(models), values))
-    except (SQLAlchemyError, TemporarilyUnavailable):
-        # Bookkeeping: no reason to refuse a request. The next one tries again.
-        session.rollback()
+    bookkeep(session, lambda: session.connection().execute(_touch(models), values))
 
 
 def issue_token(

@@ -1,1 +1,1 @@
-"""What a client, a database or a race could do to hurt the service."""
+"""What clients, databases and races do to the service, and what it answers."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from flask_scim_provisioning.services import activity
 from flask_scim_provisioning.services.activity import Action, Attention, page, prune, recent
 from flask_scim_provisioning.services.redaction import REDACTED, redact
-from flask_scim_provisioning.services.scope import run_transaction, unit_of_work
+from flask_scim_provisioning.services.work import run_transaction, unit_of_work
 
 from ..databases import make_tables
 
