@@ -7,16 +7,17 @@ import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
 
 from ..scim import errors
 from ..scim.errors import ScimError
-from ..services import activity
+from ..services import activity, refusals, subjects
 from ..services.activity import Action
 from ..services.scope import Scope, is_transient
+from ..state import current_provisioning
 from . import responses
 
 __all__ = ["register"]
@@ -115,6 +116,7 @@ def _record(error: ScimError) -> None:
     """Write the failure down, once we know whose it is; after the rollback of what it did."""
     scope: Scope | None = g.get("scim_scope")
     if scope is None:
+        _count_at_the_door(error)
         return
     try:
         scope.session.rollback()
@@ -124,14 +126,41 @@ def _record(error: ScimError) -> None:
         return
     endpoint = g.get("scim_endpoint")
     resources = endpoint.route.resources if endpoint is not None else None
+    resource_id = endpoint.name if endpoint is not None and resources else None
+    name = None
+    if resources is not None:
+        mapping = current_provisioning.mappings[resources]
+        if resource_id is not None:
+            name = subjects.name_of(scope, mapping, resource_id)
+        elif request.method == "POST":
+            name = subjects.name_in(scope.request_body, mapping)
     activity.record_failure(
         scope,
         g.get("scim_action", Action.REQUEST),
         status=int(error.status),
         scim_type=error.scim_type,
         detail=error.detail,
+        cause=activity.cause_of(error, error.detail),
         resource_type=_KINDS.get(resources or ""),
-        resource_id=endpoint.name if endpoint is not None and resources else None,
+        resource_id=resource_id,
+        resource_name=name,
+    )
+
+
+def _count_at_the_door(error: ScimError) -> None:
+    """Count a request whose token opened nothing, with the reason that the caller isn't told."""
+    if error.reason is None:
+        return
+    state, values = current_provisioning, request.view_args or {}
+    refusals.keep(
+        state.session,
+        state.models,
+        error,
+        tenant=values.get("scim_tenant", ""),
+        integration_id=values.get("scim_integration", ""),
+        origin=g.scim_origin,
+        request_id=_request_id(),
+        plain_http=not request.is_secure and state.root_url().startswith("https:"),
     )
 
 

@@ -38,6 +38,7 @@ from .activity import Action
 from .answers import Resource
 from .changes import view_of
 from .scope import Batch, Scope, begin_writing, is_transient, run_transaction, transact
+from .subjects import name_in
 
 __all__ = ["run_bulk"]
 
@@ -254,8 +255,10 @@ class _Run:
             status=int(error.status),
             scim_type=error.scim_type,
             detail=error.detail,
+            cause=activity.cause_of(error, error.detail),
             resource_type=kind,
             resource_id=found,
+            resource_name=None if mapping is None else name_in(operation.data, mapping),
         )
         location = None
         # What was never created is nowhere.

@@ -23,6 +23,7 @@ from ..scim.errors import TemporarilyUnavailable
 
 __all__ = [
     "Batch",
+    "Origin",
     "Scope",
     "begin_writing",
     "is_transient",
@@ -64,6 +65,21 @@ class Batch:
     later: Later = field(default_factory=Later, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for those who look into what happened.
+
+    :ivar path: what follows the SCIM base, with its query, as it was sent.
+    :ivar address: of the client, as far as the portal's proxies tell it.
+    """
+
+    method: str | None = None
+    path: str | None = field(default=None, repr=False)
+    address: str | None = None
+    user_agent: str | None = None
+    key_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Who calls, for which tenant, and what they may do: one for each request.
@@ -73,6 +89,8 @@ class Scope:
     :ivar started: ``time.perf_counter()`` at the beginning of the request.
     :ivar notes: Filled by dialects and use cases wherever leniency changed something.
     :ivar request_body: The body as it was sent; it is redacted before it is kept.
+    :ivar origin: Where the request came from.
+    :ivar hidden: The names of the attributes that the schemas never return, in lower case.
     :ivar batch: Where a use case is one of several in a transaction of the caller's.
     """
 
@@ -89,6 +107,8 @@ class Scope:
     started: float = field(default_factory=time.perf_counter)
     notes: list[str] = field(default_factory=list)
     request_body: Any | None = field(default=None, repr=False)
+    origin: Origin = field(default_factory=Origin)
+    hidden: frozenset[str] = frozenset()
     batch: Batch | None = None
 
 
