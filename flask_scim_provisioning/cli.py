@@ -17,7 +17,7 @@ from .dialects import DIALECTS
 from .mapping.doctor import Finding, look_ups
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
-from .services import activity, integrations, tokens
+from .services import activity, integrations, refusals, tokens
 from .services.errors import IntegrationError, IntegrationNotFound
 from .services.integrations import IntegrationView
 from .services.permissions import SCIM_PROVISIONER
@@ -238,9 +238,9 @@ def _print_done(view: IntegrationView, done: str, as_json: bool) -> None:
 @click.option(
     "--overlap-hours",
     type=click.IntRange(min=0),
-    default=0,
+    default=24,
     show_default=True,
-    help="How long the old tokens go on working.",
+    help="How long the old tokens go on working after the new one was first used; 0 ends them now.",
 )
 @_as_json
 def rotate(integration: str, tenant: str | None, overlap_hours: int, as_json: bool) -> None:
@@ -294,7 +294,10 @@ def prune(days: int | None, as_json: bool) -> None:
     kept = days or state.settings["SCIM_ACTIVITY_DAYS"]
     deleted = 0
     if kept is not None:
-        deleted = activity.prune(state.session, state.models, utcnow() - timedelta(days=kept))
+        arguments = (state.session, state.models, utcnow() - timedelta(days=kept))
+        deleted = activity.prune(*arguments)
+        refusals.prune(*arguments)
+        integrations.forget_removed(*arguments)
     if as_json:
         _print_json({"deleted": deleted})
     else:

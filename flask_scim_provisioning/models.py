@@ -27,6 +27,7 @@ from sqlalchemy.sql.functions import FunctionElement
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 500
 TENANT_LENGTH = 64
+ADDRESS_LENGTH = 45  # characters of an IPv6 address that ends in an IPv4 one
 TENANT = "main"
 """The tenant of every integration, unless the host has tenants."""
 
@@ -239,12 +240,12 @@ def foreign(column: str, target: str | sa.Column[Any]) -> Unnamed:
 def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
     """Declare an index.
 
-    :param only: the column that isn't NULL in the rows that the index has, where a database can
-        leave the others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
+    :param only: SQL of what holds for the rows that the index has, where a database can leave the
+        others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
     """
     where: dict[str, Any] = {}
     if only is not None:
-        where["postgresql_where"] = where["sqlite_where"] = sa.text(f"{only} IS NOT NULL")
+        where["postgresql_where"] = where["sqlite_where"] = sa.text(only)
     return Unnamed("ix", columns, lambda given: sa.Index(given or name, *columns, **where))
 
 
@@ -282,7 +283,12 @@ class _Own:
 
 
 class Integration(_Own):
-    """One connection of an identity provider to one tenant."""
+    """One connection of an identity provider to one tenant.
+
+    Who removes one keeps its row, so that its history can still be read: ``removed`` says since
+    when, and ``former_name`` what it was called, because its name is free for another one.
+    ``draft`` says that it was never enabled, ``paused`` since when requests are put off.
+    """
 
     __tablename__ = "scim_integration"
 
@@ -291,14 +297,19 @@ class Integration(_Own):
         return named(cls.metadata, cls.__tablename__, unique("tenant", "name"))
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
     description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_LENGTH), default="")
     type: Mapped[str] = mapped_column(sa.String(32), default="scim-2.0")
     dialect: Mapped[str] = mapped_column(sa.String(32), default="generic")
     enabled: Mapped[bool] = mapped_column(sa.Boolean(), default=True)
     created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
     updated: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    draft: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
+    paused: Mapped[datetime | None] = mapped_column(instant())
+    removed: Mapped[datetime | None] = mapped_column(instant())
+    former_name: Mapped[str | None] = mapped_column(case_exact_string(NAME_LENGTH))
+    state_since: Mapped[datetime | None] = mapped_column(instant())
 
 
 class ServiceAccount(_Own):
@@ -317,7 +328,7 @@ class ServiceAccount(_Own):
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
     integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
     created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
 
 
@@ -331,8 +342,8 @@ class Role(_Own):
         return named(cls.metadata, cls.__tablename__, unique("tenant", "name"))
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
     permissions: Mapped[dict[str, list[str]]] = mapped_column(JsonDocument())
 
 
@@ -369,7 +380,11 @@ class Binding(_Own):
 
 
 class AccessToken(_Own):
-    """A bearer token; of its secret only the SHA-256 is kept."""
+    """A bearer token; of its secret only the SHA-256 is kept.
+
+    One that another has replaced knows it as ``successor_id``. It ends ``overlap_seconds`` after
+    the other was first used, at ``retires``, and later as long as it is still used itself.
+    """
 
     __tablename__ = "scim_access_token"
 
@@ -394,6 +409,15 @@ class AccessToken(_Own):
     expires: Mapped[datetime | None] = mapped_column(instant())
     last_used: Mapped[datetime | None] = mapped_column(instant())
     revoked: Mapped[datetime | None] = mapped_column(instant())
+    label: Mapped[str | None] = mapped_column(sa.String(NAME_LENGTH))
+    created_by: Mapped[str | None] = mapped_column(sa.String(255))
+    revoked_by: Mapped[str | None] = mapped_column(sa.String(255))
+    first_used: Mapped[datetime | None] = mapped_column(instant())
+    last_used_address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    last_used_agent: Mapped[str | None] = mapped_column(sa.String(255))
+    successor_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    overlap_seconds: Mapped[int | None] = mapped_column(sa.Integer())
+    retires: Mapped[datetime | None] = mapped_column(instant())
 
 
 class ExternalId(_Own):
@@ -419,34 +443,49 @@ class ExternalId(_Own):
     external_id: Mapped[str] = mapped_column(case_exact_string(255))
 
 
+_BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+REFUSED = "outcome <> 'ok'"
+"""What the index of refusals has; a query must say it in these words to be answered by it."""
+
+
 class Activity(_Own):
-    """One request that changed something or failed, or one act of an administrator."""
+    """One request that changed something or failed, or one act of an administrator.
+
+    It refers to its integration without a foreign key: what happened is true whatever becomes of
+    the integration. Refusals of one kind within an hour share a row, found by ``fold``: ``at`` is
+    when the first of them came, ``last_at`` the latest.
+    """
 
     __tablename__ = "scim_activity"
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         attention = ("integration_id", "attention", "id")
+        refused = ("integration_id", "outcome", "id")
         return named(
             cls.metadata,
             cls.__tablename__,
-            foreign("integration_id", "scim_integration.id"),
+            unique("fold"),
             index("ix_scim_activity_page", "integration_id", "id"),
-            # Few entries need attention.
-            index("ix_scim_activity_attention", *attention, only="attention"),
+            # Few entries need attention, and few are refused.
+            index("ix_scim_activity_attention", *attention, only="attention IS NOT NULL"),
+            index("ix_scim_activity_refused", *refused, only=REFUSED),
+            index("ix_scim_activity_tenant", "tenant", "id"),
+            index("ix_scim_activity_resource", "resource_id", "id"),
+            index("ix_scim_activity_name", "resource_name", "id"),
+            index("ix_scim_activity_request", "request_id"),
         )
 
-    id: Mapped[int] = mapped_column(
-        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
-    )
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
     integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
     actor: Mapped[str | None] = mapped_column(sa.String(255))
     action: Mapped[str] = mapped_column(sa.String(64))
     resource_type: Mapped[str | None] = mapped_column(sa.String(16))
-    resource_id: Mapped[str | None] = mapped_column(sa.String(64))
-    resource_name: Mapped[str | None] = mapped_column(sa.String(255))
+    resource_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    resource_name: Mapped[str | None] = mapped_column(case_exact_string(255))
     outcome: Mapped[str] = mapped_column(sa.String(16))
     attention: Mapped[str | None] = mapped_column(sa.String(32))
     status: Mapped[int | None] = mapped_column(sa.Integer())
@@ -455,9 +494,55 @@ class Activity(_Own):
     duration_ms: Mapped[float | None] = mapped_column(
         sa.Float(53).with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
     )
-    request_id: Mapped[str | None] = mapped_column(sa.String(64))
+    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
     notes: Mapped[list[str] | None] = mapped_column(JsonDocument())
     payload: Mapped[Any | None] = mapped_column(JsonDocument())
+    cause: Mapped[str | None] = mapped_column(case_exact_string(64))
+    changes: Mapped[Any | None] = mapped_column(JsonDocument())
+    method: Mapped[str | None] = mapped_column(sa.String(16))
+    path: Mapped[str | None] = mapped_column(sa.String(1000))
+    address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    key_id: Mapped[str | None] = mapped_column(case_exact_string(32))
+    fold: Mapped[str | None] = mapped_column(case_exact_string(64))
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+    last_at: Mapped[datetime | None] = mapped_column(instant())
+    dismissed: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
+
+
+class Refusal(_Own):
+    """Requests that were refused before anybody knew whose they are, those of one day in a row.
+
+    They are folded by cause, token and address, and only what exists is named: neither an unknown
+    integration nor an unknown key id makes a row of its own. The rows of an integration and a day
+    are limited besides, so that nobody can fill the table.
+    """
+
+    __tablename__ = "scim_refusal"
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("fold"),
+            index("ix_scim_refusal_integration", "integration_id", "last_at"),
+            index("ix_scim_refusal_tenant", "tenant", "last_at"),
+        )
+
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    fold: Mapped[str] = mapped_column(case_exact_string(64))
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    integration_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    cause: Mapped[str] = mapped_column(sa.String(32))
+    about: Mapped[datetime | None] = mapped_column(instant())
+    key_id: Mapped[str | None] = mapped_column(case_exact_string(32))
+    address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    user_agent: Mapped[str | None] = mapped_column(sa.String(255))
+    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    first_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    last_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+    dismissed: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
 
 
 # Identity is what tells two declarations apart, and it hashes at once: statements are cached by it.
@@ -472,6 +557,7 @@ class Models:
     access_token: type[AccessToken]
     external_id: type[ExternalId]
     activity: type[Activity]
+    refusal: type[Refusal]
 
 
 M = TypeVar("M", bound=_Own)
@@ -513,6 +599,7 @@ def declare(base: type[orm.DeclarativeBase]) -> Models:
         access_token=mapped(AccessToken),
         external_id=mapped(ExternalId),
         activity=mapped(Activity),
+        refusal=mapped(Refusal),
     )
 
 

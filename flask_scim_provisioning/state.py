@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from werkzeug.local import LocalProxy
 
 from .mapping import ResourceMapping
 from .models import Models
+from .scim.attributes import ResourceType
 from .scim.cursors import Seal, derive_key
 from .services.integrations import endpoint_path
+from .services.redaction import hidden_names
 
 __all__ = ["EXTENSION", "ProvisioningState", "current_provisioning"]
 
@@ -45,6 +48,11 @@ class ProvisioningState:
     mappings: Mapping[str, ResourceMapping]
     admin_required: Callable[[], bool] | None
     tenant: Callable[[], str]
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The names of the attributes that the schemas never return, in lower case."""
+        return _hidden(tuple(mapping.resource_type for mapping in self.mappings.values()))
 
     @property
     def session(self) -> Session:
@@ -87,6 +95,11 @@ class ProvisioningState:
         """Return the absolute SCIM base URL of an integration, without a slash at its end."""
         prefix = self.settings["SCIM_URL_PREFIX"]
         return self.root_url() + endpoint_path(prefix, tenant, integration_id)
+
+
+@functools.lru_cache(maxsize=64)
+def _hidden(types: tuple[ResourceType, ...]) -> frozenset[str]:
+    return hidden_names(types)
 
 
 def _state() -> ProvisioningState:

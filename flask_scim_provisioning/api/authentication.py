@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import uuid
+from dataclasses import replace
 
 from flask import request
 
 from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..scim.limits import Limits
 from ..services import tokens
-from ..services.scope import Scope
+from ..services.scope import Origin, Scope
 from ..services.work import Immediate
 from ..state import ProvisioningState
 
-__all__ = ["authenticate", "request_id"]
+__all__ = ["authenticate", "origin", "request_id"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,13 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def authenticate(
-    state: ProvisioningState, tenant: str, integration_id: str, *, started: float, identity: str
+    state: ProvisioningState,
+    tenant: str,
+    integration_id: str,
+    *,
+    started: float,
+    identity: str,
+    origin: Origin,
 ) -> Scope:
     """Return the scope of a request, before anything else of it is looked at.
 
@@ -32,6 +39,7 @@ def authenticate(
 
     :param started: ``time.perf_counter()`` at the beginning of the request.
     :param identity: The id of the request.
+    :param origin: Where it came from.
     :raises Unauthorized: for every token that doesn't open this URL, in the same words.
     :raises IntegrationDisabled: when it does, and an administrator has disabled the integration.
     """
@@ -44,6 +52,7 @@ def authenticate(
         tenant,
         integration_id,
         deadline=deadline,
+        origin=origin,
     )
     return Scope(
         session=session,
@@ -59,6 +68,22 @@ def authenticate(
         started=started,
         limits=Limits(state.settings["SCIM_MAX_VALUES"], state.settings["SCIM_MAX_STORED_BYTES"]),
         work=Immediate(deadline),
+        origin=replace(origin, key_id=caller.key_id),
+        hidden=state.hidden,
+    )
+
+
+def origin(path: str) -> Origin:
+    """Return where the request came from.
+
+    :param path: What follows the SCIM base.
+    """
+    query = request.query_string.decode("latin-1")
+    return Origin(
+        method=request.method,
+        path=f"/{path}?{query}" if query else f"/{path}",
+        address=request.remote_addr,
+        user_agent=request.headers.get("User-Agent"),
     )
 
 

@@ -21,7 +21,7 @@ from ..scim.errors import EndpointNotFound, MethodNotAllowed
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
-from .authentication import authenticate, request_id
+from .authentication import authenticate, origin, request_id
 from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
@@ -91,12 +91,14 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
     """Authenticate, find the endpoint, read the body, call the view; in this order."""
     state = cast("ProvisioningState", current_app.extensions[EXTENSION])
+    g.scim_origin = origin(scim_path)
     scope = g.scim_scope = authenticate(
         state,
         scim_tenant,
         scim_integration,
         started=g.scim_started,
         identity=g.scim_request_id,
+        origin=g.scim_origin,
     )
     endpoint = routes.find(scim_path)
     if endpoint is None:

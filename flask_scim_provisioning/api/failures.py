@@ -7,17 +7,18 @@ import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g
-from sqlalchemy.exc import StatementError
+from flask import Blueprint, Response, g, request
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
 
 from ..scim import errors
 from ..scim.errors import ScimError
-from ..services import activity
+from ..services import activity, refusals, subjects
 from ..services.activity import Action
 from ..services.database_errors import is_away, kind_of_error
 from ..services.scope import Scope
 from ..services.work import RETRY_AFTER, DatabaseUnavailable, ends_transaction
+from ..state import current_provisioning
 from . import responses
 
 __all__ = ["register"]
@@ -105,7 +106,10 @@ def _record(error: ScimError) -> None:
     scope: Scope | None = g.get("scim_scope")
     unavailable = error if isinstance(error, DatabaseUnavailable) else None
     recorded = False
-    if scope is not None and (unavailable is None or unavailable.reached):
+    if scope is None:
+        if unavailable is None:
+            _count_at_the_door(error)
+    elif unavailable is None or unavailable.reached:
         recorded = _is_written(scope, error)
     if unavailable is not None:
         logger.warning(
@@ -117,16 +121,49 @@ def _record(error: ScimError) -> None:
 
 
 def _is_written(scope: Scope, error: ScimError) -> bool:
+    try:
+        scope.session.rollback()
+    except SQLAlchemyError as failure:
+        # The connection is gone, and what the request did with it.
+        logger.warning("Request %s isn't recorded (%s).", _request_id(), type(failure).__name__)
+        return False
     endpoint = g.get("scim_endpoint")
     resources = endpoint.route.resources if endpoint is not None else None
+    resource_id = endpoint.name if endpoint is not None and resources else None
+    name = None
+    if resources is not None:
+        mapping = current_provisioning.mappings[resources]
+        if request.method == "POST":
+            name = subjects.name_in(scope.request_body, mapping)
+        elif resource_id is not None and not isinstance(error, DatabaseUnavailable):
+            name = subjects.name_of(scope, mapping, resource_id)
     return activity.record_failure(
         scope,
         g.get("scim_action", Action.REQUEST),
         status=int(error.status),
         scim_type=error.scim_type,
         detail=error.detail,
+        cause=activity.cause_of(error, error.detail),
         resource_type=_KINDS.get(resources or ""),
-        resource_id=endpoint.name if endpoint is not None and resources else None,
+        resource_id=resource_id,
+        resource_name=name,
+    )
+
+
+def _count_at_the_door(error: ScimError) -> None:
+    """Count a request whose token opened nothing, with the reason that the caller isn't told."""
+    if error.reason is None:
+        return
+    state, values = current_provisioning, request.view_args or {}
+    refusals.keep(
+        state.session,
+        state.models,
+        error,
+        tenant=values.get("scim_tenant", ""),
+        integration_id=values.get("scim_integration", ""),
+        origin=g.scim_origin,
+        request_id=_request_id(),
+        plain_http=not request.is_secure and state.root_url().startswith("https:"),
     )
 
 

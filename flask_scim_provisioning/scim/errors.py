@@ -18,8 +18,10 @@ class ScimError(Exception):
     """A request that can't be answered, in the words of the protocol.
 
     :param detail: A sentence for the person who runs the client; without values.
+    :ivar reason: What the service's own administrators may know beside it; never answered.
     """
 
+    reason: object = None
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     scim_type: ClassVar[str | None] = None
 

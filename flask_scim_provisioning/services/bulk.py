@@ -52,6 +52,7 @@ from .activity import Action
 from .answers import Resource
 from .changes import view_of
 from .scope import Scope, refuse_removed, transact
+from .subjects import name_in
 from .work import Batch, DatabaseUnavailable, begin_writing, ends_transaction, savepoint
 
 __all__ = ["run_bulk"]
@@ -403,8 +404,10 @@ class _Run:
             status=int(error.status),
             scim_type=error.scim_type,
             detail=error.detail,
+            cause=activity.cause_of(error, error.detail),
             resource_type=kind,
             resource_id=found,
+            resource_name=None if mapping is None else name_in(operation.data, mapping),
         )
         location = None
         # What was never created is nowhere.

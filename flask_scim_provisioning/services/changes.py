@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,9 @@ __all__ = [
     "without_placeholders",
 ]
 
+_TOLD = 20
+"""How many names, keys or ids of one kind an entry of the activity log keeps."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -53,6 +57,7 @@ class Outcome:
     created: bool = False
     active: tuple[Any, Any] | None = None
     attributes: bool = False
+    changed_names: tuple[str, ...] = ()
     members: MembershipChange = field(default_factory=MembershipChange)
 
 
@@ -184,6 +189,7 @@ def save(
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)
+    outcome.changed_names = tuple(changed)
     outcome.changed = outcome.attributes or membership.changed
     if "active" in changed:
         outcome.active = (found.flat.get("active"), changed["active"])
@@ -275,4 +281,27 @@ def record(
         resource_name=name,
         attention=Attention.MEMBERS_SKIPPED if outcome.members.skipped else None,
         status=status,
+        changes=_told(mapping, action, outcome),
     )
+
+
+def _told(mapping: ResourceMapping, action: Action, outcome: Outcome) -> dict[str, Any]:
+    """Return what was changed, as the activity log keeps it: names and keys, never values."""
+    told: dict[str, Any] = {}
+    if outcome.changed_names:
+        told["attributes"] = list(outcome.changed_names[:_TOLD])
+    members = outcome.members
+    for kind, difference in (("", members.users), ("groups_", members.groups)):
+        for way, keys in (("added", difference.added), ("removed", difference.removed)):
+            if keys:
+                shown = itertools.islice(keys, _TOLD)
+                told[f"{kind}{way}"] = [
+                    key if isinstance(key, int | str) else str(key) for key in shown
+                ]
+                told[f"{kind}{way}_count"] = len(keys)
+    if members.skipped:
+        told["skipped"] = members.skipped[:_TOLD]
+        told["skipped_count"] = len(members.skipped)
+    if action is Action.USER_DELETED and not mapping.deletes_rows:
+        told["kept"] = True
+    return told

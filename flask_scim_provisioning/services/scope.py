@@ -19,9 +19,24 @@ from ..scim.errors import Unauthorized
 from ..scim.limits import Limits
 from .work import Immediate, Work
 
-__all__ = ["Scope", "refuse_removed", "transact"]
+__all__ = ["Origin", "Scope", "refuse_removed", "transact"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for those who look into what happened.
+
+    :ivar path: what follows the SCIM base, with its query, as it was sent.
+    :ivar address: of the client, as far as the portal's proxies tell it.
+    """
+
+    method: str | None = None
+    path: str | None = field(default=None, repr=False)
+    address: str | None = None
+    user_agent: str | None = None
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,8 @@ class Scope:
     :ivar work: The transaction of a use case, of its own or shared with others.
     :ivar limits: How much of one resource is kept.
     :ivar budget: Counts what the request costs beyond its own length.
+    :ivar origin: Where the request came from.
+    :ivar hidden: The names of the attributes that the schemas never return, in lower case.
     """
 
     session: Session = field(repr=False)
@@ -54,6 +71,8 @@ class Scope:
     work: Work = field(default=Immediate(), repr=False)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
+    origin: Origin = field(default_factory=Origin)
+    hidden: frozenset[str] = frozenset()
 
 
 def transact(scope: Scope, work: Callable[[], T]) -> T:

@@ -2,7 +2,8 @@
 
 A module is a portal as a stranger would have written it, with ``create_app(url)``. It may have
 ``create_tables(app)``, where ``create_all()`` isn't all that its team would call, and
-``seed(app)``, where it starts with rows. One with ``SHAPES`` is several portals: ``create_app(url, shape)``.
+``seed(app)``, where it starts with rows. One with ``SHAPES`` is several portals:
+``create_app(url, shape)``.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def declare_link(base: type[DeclarativeBase], model: type[Any], resource: str) -
                 unique("host_id"),
                 foreign("host_id", key),
                 # Few rows are marked by a value in one of these.
-                index(f"ix_{name}_deleted", "deleted", "host_id", only="deleted"),
-                index(f"ix_{name}_others", "others", "host_id", only="others"),
+                index(f"ix_{name}_deleted", "deleted", "host_id", only="deleted IS NOT NULL"),
+                index(f"ix_{name}_others", "others", "host_id", only="others IS NOT NULL"),
             ),
             "__doc__": f"What SCIM knows of one {model.__name__}.",
             "host_id": host_id,
