@@ -55,6 +55,9 @@ RETRY_AFTER = 5
 _ATTEMPTS = 3
 _LONGEST_PAUSE = 0.2
 
+_PATIENCE_FOR_FAILURES = 0.5
+"""How long the entry of a failure waits, which nothing else tells of (seconds)."""
+
 
 class TransactionLost(SQLAlchemyError):
     """The database has ended a transaction by itself, and with it what was done before."""
@@ -144,15 +147,19 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
     raise AssertionError("unreachable")
 
 
-def bookkeep(session: Session, work: Callable[[], object]) -> SQLAlchemyError | None:
+def bookkeep(
+    session: Session, work: Callable[[], object], *, seconds: float = 0
+) -> SQLAlchemyError | None:
     """Write what nobody waits for, in a transaction of its own; return what prevented it.
 
-    It waits for nobody else's lock, and it never raises: a request isn't refused, and isn't slower,
-    because of what is only kept beside it.
+    It never raises: a request isn't refused because of what is only kept beside it.
+
+    :param seconds: how long it may wait for somebody else's lock; not at all, unless it tells of
+        something that nothing else tells of.
     """
     _roll_back(session)
     try:
-        with waiting_at_most(session, 0), unit_of_work(session):
+        with waiting_at_most(session, seconds), unit_of_work(session):
             work()
     except SQLAlchemyError as error:
         _roll_back(session)
@@ -225,7 +232,11 @@ class Immediate:
         self, session: Session, statement: sa.Insert, row: Mapping[str, Any]
     ) -> SQLAlchemyError | None:
         """Write what has failed and was rolled back; return what prevented it."""
-        return bookkeep(session, lambda: session.connection().execute(statement, row))
+        return bookkeep(
+            session,
+            lambda: session.connection().execute(statement, row),
+            seconds=_PATIENCE_FOR_FAILURES,
+        )
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Do what comes after the commit, which has been."""
