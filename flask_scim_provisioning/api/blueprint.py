@@ -99,7 +99,7 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         identity=g.scim_request_id,
     )
     endpoint = routes.find(scim_path)
-    if endpoint is None:
+    if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
     g.scim_endpoint = endpoint
     if request.method == "OPTIONS":
@@ -120,7 +120,15 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    return call.view(*arguments)
+    if method != "GET":
+        state.sessions.require_writer()
+    with state.sessions.in_place():
+        return call.view(*arguments)
+
+
+def _is_served(route: routes.Route, state: ProvisioningState) -> bool:
+    """Say whether the portal has what a route is about: one with users only has no groups."""
+    return route.resources is None or route.resources in state.mappings
 
 
 def _finish(response: Response) -> Response:

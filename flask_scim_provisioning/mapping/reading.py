@@ -204,7 +204,8 @@ def _read(plan: Plan, rows: Sequence[Any], view: Viewpoint, *, link: bool) -> li
         if not link:
             raise Unlinked
         mapping.users.make_links(view.connection, sorted(dump.missing))
-        mapping.groups.make_links(view.connection, sorted(dump.missing_groups))
+        if mapping.groups is not None:
+            mapping.groups.make_links(view.connection, sorted(dump.missing_groups))
         return None
     prefix = f"{view.base_url}{mapping.endpoint}/"
     kind = mapping.resource_type.name

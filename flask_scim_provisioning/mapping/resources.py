@@ -39,11 +39,11 @@ class ResourceMapping:
         members and groups meet in one statement, and each has its own.
     :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
     :ivar users: the mapping of users, which members and managers refer to.
-    :ivar groups: the mapping of groups.
+    :ivar groups: the mapping of groups; None where the portal has users only.
     """
 
     users: ResourceMapping
-    groups: ResourceMapping
+    groups: ResourceMapping | None
     schema: ResourceSchema
 
     def __init__(self, schema_class: type[ResourceSchema], link: type[Any], models: Models) -> None:
@@ -76,24 +76,25 @@ class ResourceMapping:
         self.tenant_name: str | None = tenant.key if tenant is not None else None
 
     @staticmethod
-    def connect(users: ResourceMapping, groups: ResourceMapping) -> None:
+    def connect(users: ResourceMapping, groups: ResourceMapping | None) -> None:
         """Bind every attribute of both mappings, and check that the declarations can work.
 
         From now on, what the host's ORM changes of them moves their versions.
 
         :raises MappingError: when one can't; the message says which line to change.
         """
-        for mapping in (users, groups):
+        mappings = [users] if groups is None else [users, groups]
+        for mapping in mappings:
             mapping.users, mapping.groups = users, groups
             mapping.schema = mapping.schema_class()
-        for mapping in (users, groups):
+        for mapping in mappings:
             mapping.bind()
-        if groups.members is not None:
+        if groups is not None and groups.members is not None:
             attribute = users.resource_type.keys["groups"]
             users.bindings["groups"] = GroupsBinding(attribute, groups.members, users, groups)
-        for mapping in (users, groups):
+        for mapping in mappings:
             checks.check(mapping)
-        for mapping in (users, groups):
+        for mapping in mappings:
             watch(mapping)
 
     def bind(self) -> None:
@@ -218,7 +219,7 @@ class ResourceMapping:
         return {
             each.tenant_parameter: each.tenant_of(tenant)
             for each in (self.users, self.groups)
-            if each.tenant_column is not None
+            if each is not None and each.tenant_column is not None
         }
 
     def boundaries(self) -> list[sa.ColumnElement[bool]]:

@@ -343,7 +343,7 @@ def delete_resource(
     leave every group, and stay in the host's table.
     """
     entity = existing_entity(mapping, session, found.host_key)
-    memberships = mapping.groups.members
+    memberships = None if mapping.groups is None else mapping.groups.members
     if memberships is not None:
         kind = mapping.resource_type.name
         memberships.leave_all(view.connection, kind, found.host_key)
