@@ -101,7 +101,7 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         origin=g.scim_origin,
     )
     endpoint = routes.find(scim_path)
-    if endpoint is None:
+    if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
     g.scim_endpoint = endpoint
     if request.method == "OPTIONS":
@@ -122,7 +122,15 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    return call.view(*arguments)
+    if method != "GET":
+        state.sessions.require_writer()
+    with state.sessions.in_place():
+        return call.view(*arguments)
+
+
+def _is_served(route: routes.Route, state: ProvisioningState) -> bool:
+    """Say whether the portal has what a route is about: one with users only has no groups."""
+    return route.resources is None or route.resources in state.mappings
 
 
 def _finish(response: Response) -> Response:
