@@ -84,9 +84,22 @@ def ends_transaction(error: BaseException) -> bool:
     return meaning_of(error) is not Meaning.REFUSED
 
 
-def _may_succeed(error: BaseException) -> bool:
-    """Say whether the whole transaction may succeed when it is repeated."""
-    return isinstance(error, TransactionLost | Unsettled) or meaning_of(error) is Meaning.AGAIN
+def _origin(error: BaseException) -> BaseException:
+    """Return the error that a lost transaction began with.
+
+    Whoever then rolls a savepoint back, as SQLAlchemy's flush does, only learns that it is gone.
+    """
+    origin, before = error, error.__cause__ or error.__context__
+    while before is not None:
+        if isinstance(before, SQLAlchemyError) and ends_transaction(before):
+            origin = before
+        before = before.__cause__ or before.__context__
+    return origin
+
+
+def _may_succeed(origin: BaseException) -> bool:
+    """Say whether a whole transaction may succeed when it is repeated."""
+    return meaning_of(origin) is not Meaning.UNAVAILABLE
 
 
 @contextmanager
@@ -138,8 +151,9 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
             # finds out, when it comes back and looks.
             unknown = committing and is_connection_lost(error)
             late = attempt == _ATTEMPTS or time.perf_counter() >= deadline
-            if late or unknown or not _may_succeed(error):
-                raise DatabaseUnavailable(reached=not is_away(error)) from error
+            origin = _origin(error)
+            if late or unknown or not _may_succeed(origin):
+                raise DatabaseUnavailable(reached=not is_away(origin)) from origin
             # Two that met once would meet again if they waited equally long.
             time.sleep(random.uniform(0, _LONGEST_PAUSE) * attempt)  # noqa: S311 - no secret
         else:
