@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from ..mapping.resources import ResourceMapping
 from ..models import REFUSED, Models
 from .activity import READS, Attention
-from .scope import rowcount
+from .work import rowcount
 
 __all__ = [
     "FailureGroup",
