@@ -37,6 +37,8 @@ class ResourceOptions(SchemaOpts):
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.
+    :ivar show_host_messages: whether the sentences of your own validators and setters
+        (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
     :ivar unknown_members: of a group; what becomes of members whom SCIM doesn't know here.
         ``"skip"`` lets the others in and marks the activity entry as needing attention,
         ``"refuse"`` answers 400 and names them. Without it Entra and Okta are skipped for, which
@@ -53,6 +55,7 @@ class ResourceOptions(SchemaOpts):
         self.protected = getattr(meta, "protected", None)
         self.on_delete = getattr(meta, "on_delete", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
+        self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.unknown_members = getattr(meta, "unknown_members", None)
         self.unknown = marshmallow.EXCLUDE
         self.register = False
