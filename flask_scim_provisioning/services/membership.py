@@ -301,7 +301,10 @@ class _Editor:
             statement = members.matching(
                 lambda find: element_condition(attribute, condition, find, dialect), self.group
             )
-            self._remove(members, list(connection.scalars(statement, self.view.parameters)))
+            # No filter is worth keeping its statement for.
+            once = {"compiled_cache": None}
+            found = connection.scalars(statement, self.view.parameters, execution_options=once)
+            self._remove(members, list(found))
 
 
 def _shown(ids: Sequence[str]) -> str:
