@@ -15,6 +15,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.filters import Filter, leaves
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -61,9 +62,19 @@ class Outcome:
     members: MembershipChange = field(default_factory=MembershipChange)
 
 
-def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
-    """Return the eyes of a scope on one resource type, on the session's connection."""
+_USUAL_TERMS = 2
+"""How many comparisons the filters of identity providers make; their statements are kept."""
+
+
+def view_of(scope: Scope, mapping: ResourceMapping, node: Filter | None = None) -> Viewpoint:
+    """Return the eyes of a scope on one resource type, on the session's connection.
+
+    :param node: the filter that is searched by. SQLAlchemy keeps what it has compiled, 25 kB for
+        each comparison; of a filter that isn't usual it keeps nothing.
+    """
     connection = scope.session.connection(bind_arguments={"mapper": mapping.table.mapper})
+    if node is not None and leaves(node) > _USUAL_TERMS:
+        connection = connection.execution_options(compiled_cache=None)
     tenants = mapping.tenants_of(scope.tenant)
     return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
 

@@ -99,3 +99,19 @@ def test_json_in_a_string_is_no_deeper_than_a_body(portal: Portal) -> None:
         answer = portal.client.patch(f"/Users/{user}", [{"op": "replace", "value": value}])
         assert answer.status_code == 400, answer.text
         assert json.loads(answer.text)["detail"]
+
+
+def test_nothing_is_kept_of_filters_that_nobody_sends_twice(portal: Portal) -> None:
+    """SQLAlchemy keeps what it has compiled: of 300 filters of 190 terms that was 1.6 GB."""
+
+    def kept() -> int:
+        return len(portal.engine._compiled_cache)
+
+    for text in (TERMS[0], f"{TERMS[0]} and {TERMS[1]}"):
+        assert portal.client.search("/Users", filter=text).status_code == 200
+    usual = kept()
+    for number in range(3, 20):
+        text = " or ".join(TERMS[each % len(TERMS)] for each in range(number))
+        assert portal.client.search("/Users", filter=text, count=2).status_code == 200
+        assert portal.client.search("/Users", filter=text, cursor="").status_code == 200
+    assert kept() <= usual + 1, "the statement that finds a page by its keys is usual"
