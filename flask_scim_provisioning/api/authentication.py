@@ -11,10 +11,11 @@ from flask import request
 from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..services import tokens
 from ..services.scope import Scope
+from ..services.token_secrets import TokenSecret
 from ..services.work import Immediate
 from ..state import ProvisioningState
 
-__all__ = ["authenticate", "request_id"]
+__all__ = ["authenticate", "request_id", "shows_token"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def authenticate(
     state: ProvisioningState, tenant: str, integration_id: str, *, started: float, identity: str
 ) -> Scope:
-    """Return the scope of a request, before anything else of it is looked at.
+    """Return the scope of a request, before anything else of it is answered.
 
     Only the ``Authorization`` header counts: a session cookie opens nothing here. Okta's header
     mode sends the token without a scheme, and administrators paste ``Bearer`` twice; both are read.
@@ -58,6 +59,11 @@ def authenticate(
         started=started,
         work=Immediate(deadline),
     )
+
+
+def shows_token() -> bool:
+    """Say whether the request carries what may be a token, without asking the database."""
+    return TokenSecret.parse(request.headers.get("Authorization")) is not None
 
 
 def _dialect(name: str) -> Dialect:
