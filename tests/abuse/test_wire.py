@@ -141,7 +141,9 @@ def test_a_body_that_is_not_framed_is_a_400(portal: Portal, server: str, tmp_pat
                     assert json.loads(body)["scimType"] == "invalidSyntax", name
         extended = b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
         assert portal.user("ada") is None
-        assert [status for status, _, _ in spoken(address, chunked + extended)] == [201]
+        # The development server knows no extensions, and says so in the same way.
+        expected = 400 if server == "werkzeug" else 201
+        assert [status for status, _, _ in spoken(address, chunked + extended)] == [expected]
         answers = spoken(address, chunked + WHOLE.replace(b"ada", b"bob"))
         assert [status for status, _, _ in answers] == [201]
 
