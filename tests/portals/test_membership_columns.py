@@ -95,9 +95,7 @@ class TestMembershipColumns(ProvisioningContract):
         assert {(row.level, row.source) for row in rows} == {(1, "directory")}
         assert all(row.added is not None for row in rows)
 
-    def test_another_constraint_is_no_success(
-        self, portal: Flask, monkeypatch: object
-    ) -> None:
+    def test_another_constraint_is_no_success(self, portal: Flask, monkeypatch: object) -> None:
         """Only the pair that is there already is forgiven; a badge that is taken is an error."""
         scim = self.connect(portal)
         ada, bob = self.create_users(scim, 1, 2)

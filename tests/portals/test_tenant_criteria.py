@@ -41,9 +41,7 @@ def only_of_this_organisation(state: Any) -> None:
     name = current_organisation()
     if state.is_select and name is not None:
         state.statement = state.statement.options(
-            with_loader_criteria(
-                Owned, lambda cls: cls.organisation == name, include_aliases=True
-            )
+            with_loader_criteria(Owned, lambda cls: cls.organisation == name, include_aliases=True)
         )
 
 
