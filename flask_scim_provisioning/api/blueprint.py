@@ -91,6 +91,7 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
     """Authenticate, find the endpoint, read the body, call the view; in this order."""
     state = cast("ProvisioningState", current_app.extensions[EXTENSION])
+    state.sessions.require_writer()
     scope = g.scim_scope = authenticate(
         state,
         scim_tenant,
@@ -120,8 +121,6 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    if method != "GET":
-        state.sessions.require_writer()
     with state.sessions.in_place():
         return call.view(*arguments)
 
