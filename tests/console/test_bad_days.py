@@ -40,15 +40,16 @@ def test_the_list_says_why_and_leads_to_the_cause(sixty: Admin):
     page = sixty.get()
     text = text_of(page)
     assert "Needs attention" in text
-    assert "60 requests were refused" in text
+    assert "60 requests were refused, for this reason for 60 people" in text
     assert "userName" in text
     failures = follow(sixty, page, "Show what failed")
     text = text_of(failures)
-    assert "Couldn't create people" in text
+    assert "Couldn't create 60 people" in text
+    assert "Whom: e59, e58" in text
     assert "60 requests since just now" in text
     assert "What to do:" in text
     entries = follow(sixty, failures, "Show the entries")
-    assert "Couldn't create a person" in text_of(entries)
+    assert "Couldn't create e59" in text_of(entries)
 
 
 def test_a_text_for_the_other_side_has_names_and_request_ids_and_no_secrets(admin: Admin):
