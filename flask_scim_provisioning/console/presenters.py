@@ -384,6 +384,8 @@ class EntryPage:
         subject = ""
         if entry.actor is not None:
             subject = f"by {entry.actor}"
+        elif entry.count > 1:
+            subject = f"{entry.count:,} requests alike"
         detail = entry.detail or ""
         was = (entry.changes or {}).get("was")
         if was:
