@@ -1,4 +1,4 @@
-"""A portal whose database gives the key of a deleted row to the next, and checks no foreign keys."""
+"""A portal whose database gives a deleted row's key to the next, and checks no foreign keys."""
 
 from __future__ import annotations
 
