@@ -14,10 +14,10 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
-from .mapping.checks import Finding
+from .mapping.doctor import Finding, look_ups
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
-from .services import activity, integrations, tokens
+from .services import activity, integrations, refusals, tokens
 from .services.errors import IntegrationError, IntegrationNotFound
 from .services.integrations import IntegrationView
 from .services.permissions import SCIM_PROVISIONER
@@ -238,9 +238,9 @@ def _print_done(view: IntegrationView, done: str, as_json: bool) -> None:
 @click.option(
     "--overlap-hours",
     type=click.IntRange(min=0),
-    default=0,
+    default=24,
     show_default=True,
-    help="How long the old tokens go on working.",
+    help="How long the old tokens go on working after the new one was first used; 0 ends them now.",
 )
 @_as_json
 def rotate(integration: str, tenant: str | None, overlap_hours: int, as_json: bool) -> None:
@@ -294,7 +294,10 @@ def prune(days: int | None, as_json: bool) -> None:
     kept = days or state.settings["SCIM_ACTIVITY_DAYS"]
     deleted = 0
     if kept is not None:
-        deleted = activity.prune(state.session, state.models, utcnow() - timedelta(days=kept))
+        arguments = (state.session, state.models, utcnow() - timedelta(days=kept))
+        deleted = activity.prune(*arguments)
+        refusals.prune(*arguments)
+        integrations.forget_removed(*arguments)
     if as_json:
         _print_json({"deleted": deleted})
     else:
@@ -352,9 +355,7 @@ def _findings() -> Iterable[Finding]:
     connection = state.session.connection()
     present = set(sa.inspect(connection).get_table_names())
     tables = [
-        table.name
-        for table in state.database.Model.metadata.sorted_tables
-        if table.name.startswith("scim_")
+        table.name for table in state.metadata.sorted_tables if table.name.startswith("scim_")
     ]
     missing = [table for table in tables if table not in present]
     if missing:
@@ -372,4 +373,4 @@ def _findings() -> Iterable[Finding]:
                 f"it may do nothing: bind {SCIM_PROVISIONER} to it, or create it anew.",
             )
     for each in state.mappings.values():
-        yield from each.doctor(connection)
+        yield from look_ups(each, connection)

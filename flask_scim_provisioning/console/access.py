@@ -60,9 +60,9 @@ def acting_administrator() -> str | None:
     if (
         isinstance(current_user, users.model)
         and isinstance(column, sa.Column)
-        and users.mapper.columns.contains_column(column)
+        and users.table.mapper.columns.contains_column(column)
     ):
-        return str(getattr(current_user, users.mapper.get_property_by_column(column).key))
+        return str(getattr(current_user, users.table.mapper.get_property_by_column(column).key))
     return cast("str | None", current_user.get_id())
 
 

@@ -33,10 +33,11 @@ __all__ = [
 ]
 
 _OVERLAPS = {
-    "1h": ("for 1 hour", timedelta(hours=1)),
-    "1d": ("for 1 day", timedelta(days=1)),
-    "7d": ("for 7 days", timedelta(days=7)),
-    "now": ("not at all", timedelta(0)),
+    "1d": ("until the new one was used, and 1 day longer", timedelta(days=1)),
+    "7d": ("until the new one was used, and 7 days longer", timedelta(days=7)),
+    "1h": ("until the new one was used, and 1 hour longer", timedelta(hours=1)),
+    "ever": ("until I revoke it", None),
+    "now": ("not at all: it leaked", timedelta(0)),
 }
 
 
@@ -157,19 +158,22 @@ class RotateForm(_Form):
     newest = HiddenField()
     overlap = SelectField(
         "The present token goes on working",
-        description="Long enough to paste the new one. Choose “not at all” when the token leaked.",
+        description="Take the time you need to paste the new one: nothing ends before it was used, "
+        "and a token that is still used never ends by itself.",
         choices=_choices({name: label for name, (label, _) in _OVERLAPS.items()}),
         default="1d",
     )
 
-    def overlap_time(self) -> timedelta:
-        """Return how long the present tokens go on working."""
+    def overlap_time(self) -> timedelta | None:
+        """Return how long the present tokens go on working once the new one was used."""
         return _OVERLAPS[self.overlap.data][1]
 
     def consequence(self) -> str:
         """Return what becomes of the present tokens, as a sentence."""
         label, overlap = _OVERLAPS[self.overlap.data]
-        return f"The old one goes on working {label}." if overlap else "The old one has ended."
+        if overlap == timedelta(0):
+            return "The old one has ended."
+        return f"The old one goes on working {label}."
 
     def is_first(self, key_ids: Sequence[str]) -> bool:
         """Say whether no token was made since the page was.

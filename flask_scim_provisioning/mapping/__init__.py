@@ -1,10 +1,10 @@
 """How SCIM attributes are bound to the host's own SQLAlchemy models."""
 
-from . import fields
+from .bindings.stores import MembershipStore
+from .declare import fields
+from .declare.schemas import GroupSchema, ResourceSchema, UserSchema
 from .errors import MappingError
 from .resources import ResourceMapping
-from .schemas import GroupSchema, ResourceSchema, UserSchema
-from .stores import MembershipStore
 
 __all__ = [
     "GroupSchema",

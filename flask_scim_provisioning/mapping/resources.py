@@ -1,111 +1,114 @@
-"""One resource type over one model of the host: all that is derived from a schema, built once."""
+"""One resource type over one model of the host: what a schema declares, and where it lives."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-from ..models import Models, utcnow
+from ..models import Models
 from ..scim import attributes as scim
-from . import checks
-from .bindings import Binding, Collection, StoredBinding
-from .errors import MappingError
-from .groups import GroupsBinding
-from .links import may_be_id, new_id, primary_key_of
-from .membership import MembersBinding
-from .one_value import OneValueBinding
-from .relations import ReferenceBinding
-from .schemas import ResourceSchema
-from .slots import Slot, host_column
-from .stores import chunks
-from .system import ExternalIdBinding, IdBinding, MetaBinding
-from .watching import watch
+from .bindings.base import Binding, Keeping
+from .bindings.members import MembersBinding
+from .declare.schemas import ResourceSchema
+from .host.tables import HostTable
 
-__all__ = ["ResourceMapping"]
+__all__ = ["ACTIVE", "Mappings", "ResourceMapping"]
+
+T = TypeVar("T")
+
+ACTIVE = "active"
+"""The attribute that says whether somebody may sign in (RFC 7643 section 4.1.1)."""
 
 
-class ResourceMapping:
-    """A schema, its model and its link table, with a binding for every attribute.
+def _no_tenants(_tenant: str) -> dict[str, Any]:
+    return {}
 
-    :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
-    :ivar key: the primary key column of the host's table.
-    :ivar tenant_parameter: the name of the parameter that takes the value of the tenant column;
-        members and groups meet in one statement, and each has its own.
-    :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
-    :ivar users: the mapping of users, which members and managers refer to.
-    :ivar groups: the mapping of groups.
-    """
+
+_KEPT_BY_REPLACE = frozenset({"id", "meta", "externalId", "members", ACTIVE})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mappings:
+    """The mappings of one application; without groups, where it has none."""
 
     users: ResourceMapping
-    groups: ResourceMapping
-    schema: ResourceSchema
+    groups: ResourceMapping | None
 
-    def __init__(self, schema_class: type[ResourceSchema], link: type[Any], models: Models) -> None:
-        options = schema_class.opts
-        if getattr(options, "model", None) is None:
-            raise MappingError(
-                f"{schema_class.__name__} names no model: add `class Meta: model = <your model>`."
-            )
-        self.schema_class = schema_class
-        self.schema_name = schema_class.__name__
-        self.options: Any = options
-        self.resource_type: scim.ResourceType = schema_class.resource_type
-        self.endpoint = self.resource_type.endpoint
-        self.lookup_key = schema_class.lookup
-        self.model: type[Any] = self.options.model
-        self.models = models
-        self.link = link
-        self.links: sa.Table = link.__table__
-        self.key = primary_key_of(self.model)
-        self.table: Any = self.key.table
-        self.mapper: Any = sa.inspect(self.model)
-        self.key_name: str = sa.inspect(self.model).get_property_by_column(self.key).key
-        self.bindings: dict[str, Binding] = {}
-        self.plans: dict[Any, Any] = {}
-        self.kept_apart: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-        self._statements: dict[str, Any] = {}
-        tenant = self.options.tenant
-        self.tenant_column = host_column(tenant) if tenant is not None else None
-        self.tenant_parameter = f"{self.resource_type.name.lower()}_tenant"
-        self.tenant_name: str | None = tenant.key if tenant is not None else None
+    def tenants_of(self, tenant: str) -> dict[str, Any]:
+        """Return what the statements of users and groups take for the tenant of a URL.
 
-    @staticmethod
-    def connect(users: ResourceMapping, groups: ResourceMapping) -> None:
-        """Bind every attribute of both mappings, and check that the declarations can work.
-
-        From now on, what the host's ORM changes of them moves their versions.
-
-        :raises MappingError: when one can't; the message says which line to change.
+        Each resource type may have a tenant column or none, whatever the other one has.
         """
-        for mapping in (users, groups):
-            mapping.users, mapping.groups = users, groups
-            mapping.schema = mapping.schema_class()
-        for mapping in (users, groups):
-            mapping.bind()
-        if groups.members is not None:
-            attribute = users.resource_type.keys["groups"]
-            users.bindings["groups"] = GroupsBinding(attribute, groups.members, users, groups)
-        for mapping in (users, groups):
-            checks.check(mapping)
-        for mapping in (users, groups):
-            watch(mapping)
+        tables = [each.table for each in (self.users, self.groups) if each is not None]
+        return {
+            table.tenant_parameter: table.tenant_of(tenant)
+            for table in tables
+            if table.tenant is not None
+        }
 
-    def bind(self) -> None:
-        """Make a binding for every attribute; both mappings are connected by now."""
-        resource_type = self.resource_type
-        self.bindings["id"] = IdBinding(self.links)
-        self.bindings["externalId"] = ExternalIdBinding(self.links, self.models, resource_type)
-        # A group's members may be groups, who are called by an attribute that is bound by then.
-        for field in sorted(self.schema.fields.values(), key=_is_members):
-            binding = field.bind(field.key, field.scim, self)  # type: ignore[attr-defined]
-            self.bindings[field.key] = binding  # type: ignore[attr-defined]
-        self.bindings["meta"] = MetaBinding(self.links, resource_type)
+
+@dataclass(frozen=True, eq=False)
+class ResourceMapping:
+    """A schema and the host's table, with a binding for every attribute.
+
+    :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
+    :ivar members: the binding of a group's members, if the team maps them.
+    :ivar memberships: the same for whoever may be a member.
+    :ivar plans: how rows become resources, by what clients ask for.
+    :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
+    """
+
+    table: HostTable
+    schema: ResourceSchema
+    options: Any
+    models: Models
+    bindings: Mapping[str, Binding]
+    members: MembersBinding | None = None
+    memberships: MembersBinding | None = None
+    tables: Mapping[str, HostTable] = field(default_factory=dict)
+    tenants_of: Callable[[str], dict[str, Any]] = _no_tenants
+    plans: dict[Any, Any] = field(default_factory=dict)
+    kept_apart: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
+
+    @functools.cached_property
+    def resource_type(self) -> scim.ResourceType:
+        """The resource type, as the RFC and the team's extensions have it."""
+        return self.schema.resource_type
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is below the SCIM base URL, such as ``/Users``."""
+        return self.table.endpoint
+
+    @property
+    def schema_name(self) -> str:
+        """What the team calls the schema."""
+        return self.table.owner
+
+    @property
+    def lookup_key(self) -> str:
+        """By what identity providers match: ``userName`` or ``displayName``."""
+        return self.schema.lookup
+
+    @property
+    def model(self) -> type[Any]:
+        """The host's model."""
+        return self.table.model
+
+    @property
+    def links(self) -> sa.Table:
+        """The links of the host's rows."""
+        return self.table.links
+
+    @functools.cached_property
+    def state(self) -> Binding | None:
+        """The binding that says whether somebody is active; groups have none."""
+        return self.bindings.get(ACTIVE)
 
     @functools.cached_property
     def clearable_keys(self) -> tuple[str, ...]:
@@ -113,7 +116,8 @@ class ResourceMapping:
         return tuple(
             key
             for key, binding in self.bindings.items()
-            if key not in ("id", "meta", "externalId", "members", "active", self.lookup_key)
+            if key not in _KEPT_BY_REPLACE
+            and key != self.lookup_key
             and binding.attribute.mutability is scim.Mutability.READ_WRITE
             and binding.clearable()
         )
@@ -129,24 +133,21 @@ class ResourceMapping:
 
     @functools.cached_property
     def _references(self) -> tuple[str, ...]:
-        return tuple(
-            key
-            for key, binding in self.bindings.items()
-            if isinstance(binding, MembersBinding | ReferenceBinding)
-        )
+        return tuple(key for key, binding in self.bindings.items() if binding.refers)
 
     def refers(self, values: Mapping[str, Any]) -> bool:
         """Say whether values refer to other resources, by their ids."""
         return any(values.get(key) for key in self._references)
 
-    @functools.cached_property
-    def _partly_kept(self) -> dict[str, OneValueBinding]:
-        return {k: b for k, b in self.bindings.items() if isinstance(b, OneValueBinding)}
+    def is_apart(self, key: str) -> bool:
+        """Say whether an attribute is kept in a table of its own, not with the resource."""
+        return self.bindings[key].keeping is Keeping.APART
 
     def has_others(self, stored: Mapping[str, Any]) -> bool | None:
         """Say whether a link row keeps elements beside one of the host's, as ``Link.others``."""
+        bindings = self.bindings
         found = any(
-            binding.has_others(stored.get(key)) for key, binding in self._partly_kept.items()
+            bindings[key].has_others(part) for key, part in stored.items() if key in bindings
         )
         return found or None
 
@@ -172,7 +173,7 @@ class ResourceMapping:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
             if not binding.writable():
                 attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
-            elif attribute.name == "active" or not binding.clearable():
+            elif attribute.name == ACTIVE or not binding.clearable():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
@@ -180,139 +181,22 @@ class ResourceMapping:
     @property
     def deletes_rows(self) -> bool:
         """Whether a DELETE deletes the host's row, as the team says; by default groups only."""
-        default = "delete" if self.resource_type.name == "Group" else "deactivate"
+        default = "delete" if self.table.name == "Group" else "deactivate"
         return bool((self.options.on_delete or default) == "delete")
 
-    def display_slot(self) -> Slot:
-        """Return what a member is called: the display name, where the host has one."""
-        for key in ("displayName", self.lookup_key):
-            binding = self.bindings.get(key)
-            if binding is None or isinstance(binding, StoredBinding):
-                continue
-            slot = binding.slot(None)
-            if slot is not None:
-                return slot
-        raise MappingError(f"{self.schema_name} maps no {self.lookup_key} to a column.")
-
-    @property
-    def members(self) -> MembersBinding | None:
-        """The binding of a group's members, if the team maps them."""
-        binding = self.bindings.get("members")
-        return binding if isinstance(binding, MembersBinding) else None
-
-    def tenant_of(self, tenant: str) -> Any:
-        """Return the value of the tenant column for the tenant of a URL."""
-        convert = self.options.tenant_value
-        if convert is not None:
-            return convert(tenant)
-        try:
-            return self.options.tenant.type.python_type(tenant)
-        except (ValueError, NotImplementedError):
-            return tenant
-
-    def tenants_of(self, tenant: str) -> dict[str, Any]:
-        """Return what the statements of users and groups take for the tenant of a URL.
-
-        Each resource type may have a tenant column or none, whatever the other one has.
-        """
-        return {
-            each.tenant_parameter: each.tenant_of(tenant)
-            for each in (self.users, self.groups)
-            if each.tenant_column is not None
-        }
-
-    def boundaries(self) -> list[sa.ColumnElement[bool]]:
-        """Return what limits every statement: the tenant, and what the team lets SCIM see."""
-        conditions: list[sa.ColumnElement[bool]] = list(self.options.visible)
-        if self.tenant_column is not None:
-            conditions.append(self.tenant_column == sa.bindparam(self.tenant_parameter))
-        return conditions
-
-    def host_keys(
-        self, connection: sa.Connection, ids: Sequence[str], parameters: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Return the host's keys of those SCIM ids that exist here, by lower-case id."""
-        statement = self.kept("host_keys", self._host_keys_statement)
-        found: dict[str, Any] = {}
-        for part in chunks([item.lower() for item in ids if may_be_id(item)]):
-            named = {**parameters, "ids": list(part)}
-            found.update((row[0], row[1]) for row in connection.execute(statement, named))
-        return found
-
-    def _host_keys_statement(self) -> Any:
-        links = self.links
-        return (
-            sa.select(links.c.id, links.c.host_id)
-            .select_from(links.join(self.table, links.c.host_id == self.key))
-            .where(
-                links.c.id.in_(sa.bindparam("ids", expanding=True)),
-                links.c.deleted.is_(None),
-                *self.boundaries(),
-            )
-        )
-
-    def make_links(self, connection: sa.Connection, keys: Iterable[Any]) -> None:
-        """Give host rows a link that have none; who made one meanwhile is left alone."""
-        now = utcnow()
-        rows = [
-            {"id": new_id(), "host_id": key, "version": 1, "created": now, "last_modified": now}
-            for key in keys
-        ]
-        insert: Any
-        match connection.dialect.name:
-            case "postgresql":
-                insert = postgresql.insert(self.links).on_conflict_do_nothing()
-            case "mysql" | "mariadb":
-                insert = sa.insert(self.links).prefix_with("IGNORE")
-            case "sqlite":
-                insert = sa.insert(self.links).prefix_with("OR IGNORE")
-            case _:
-                insert = sa.insert(self.links)
-        if rows:
-            connection.execute(insert, rows)
-
-    def kept(self, name: str, make: Any) -> Any:
+    def kept(self, name: str, make: Callable[[], T]) -> T:
         """Return a statement that is built once for this mapping."""
-        if name not in self._statements:
-            self._statements[name] = make()
-        return self._statements[name]
+        return self.table.kept(name, make)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return where each attribute lives, for ``flask scim mapping`` and the console."""
-        rows = []
-        for key, binding in self.bindings.items():
-            attribute = binding.attribute
-            collection = attribute.multi_valued and isinstance(binding, Collection)
-            simple = binding.slot(None) or binding.slot("value")
-            parts = any(binding.slot(sub.name) for sub in attribute.sub_attributes)
-            rows.append(
-                {
-                    "attribute": key,
-                    "place": binding.place,
-                    "type": attribute.type.value,
-                    "filterable": bool(collection or simple or parts),
-                    "notes": _notes(binding),
-                }
-            )
-        return rows
-
-    def doctor(self, connection: sa.Connection) -> list[checks.Finding]:
-        """Return what would make look-ups slow on this database, and how to mend it."""
-        return checks.look_ups(self, connection)
-
-
-def _is_members(field: Any) -> bool:
-    return bool(field.key == "members")
-
-
-def _notes(binding: Binding) -> str:
-    attribute: scim.Attribute = binding.attribute
-    if isinstance(binding, StoredBinding):
-        return "kept as sent, so that it is read back"
-    if isinstance(binding, OneValueBinding):
-        return "one value in the host, the others in the link row"
-    if attribute.mutability is scim.Mutability.READ_ONLY:
-        return "read-only"
-    if attribute.mutability is scim.Mutability.WRITE_ONLY:
-        return "write-only"
-    return ""
+        return [
+            {
+                "attribute": key,
+                "place": binding.place,
+                "type": binding.attribute.type.value,
+                "filterable": binding.searchable(),
+                "notes": binding.note,
+            }
+            for key, binding in self.bindings.items()
+        ]

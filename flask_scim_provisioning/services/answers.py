@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from ..mapping.reading import Found
+from ..mapping.access.reading import Found
 from ..mapping.resources import ResourceMapping
 from ..scim import names
 from ..scim.projection import Projection
@@ -86,10 +86,7 @@ def send(scope: Scope, signal: Any, outcome: Outcome, **more: Any) -> None:
         request_id=scope.request_id,
         **more,
     )
-    if scope.batch is None:
-        announce()
-    else:
-        scope.batch.after_commit.append(announce)
+    scope.work.after_commit(announce)
 
 
 def answer(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ..dialects.notes import leave
-from ..mapping.membership import MembersBinding, MembersOfAKind, NestedGroups
-from ..mapping.predicates import element_condition
-from ..mapping.reading import Unsettled, Viewpoint
+from ..mapping.access.predicates import element_condition
+from ..mapping.access.reading import Unsettled
+from ..mapping.bindings.members import MembersBinding, MembersOfAKind, NestedGroups
+from ..mapping.host.viewpoint import Viewpoint
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
-from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
+from ..scim.patch import Add, Change, Edit, Remove, Replace, Set, Target
 from .scope import Scope
 
 __all__ = ["Difference", "MembershipChange", "change_members"]
@@ -83,41 +84,44 @@ def change_members(
     """
     outcome = MembershipChange()
     editor = _Editor(scope, binding, view, group, outcome)
-    gathered: list[str] = []
     for change in changes:
         match change:
             case Remove(filter=condition, target=target) if condition is not None:
                 ids = _named_ids(condition)
-                if ids is not None:
-                    gathered += ids
-                    continue
-                editor.flush(gathered)
-                editor.remove_matching(condition, target.attribute)
+                if ids is None:
+                    editor.remove_matching(condition, target.attribute)
+                else:
+                    editor.plan.remove(ids)
             case Remove():
-                gathered.clear()
-                editor.replace([])
-            case Add(values=values):
-                editor.flush(gathered)
-                editor.add(_ids(values))
-            case Replace(values=values):
-                gathered.clear()
-                editor.replace(_ids(values))
+                editor.plan.replace([])
+            case Add(values=values, target=target):
+                editor.plan.add(_ids(values, target))
+            case Replace(values=values, target=target):
+                editor.plan.replace(_ids(values, target))
             case Set() | Edit():
                 raise InvalidValue(
                     f"operation {change.target.number}: a member is immutable; remove it and add "
                     "another."
                 )
-    editor.flush(gathered)
+    editor.carry_out()
     return outcome
 
 
-def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
+def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
     """Return the ids of members, each once; GUIDs may differ in case.
 
     ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
     client sends the URL alone, its last part is the id (RFC 7643 section 2.4, ``$ref``).
+
+    :raises InvalidValue: when a member has no id.
     """
-    return list(dict.fromkeys(_id(member) for member in values))
+    ids = list(dict.fromkeys(_id(member) for member in values))
+    if "" in ids:
+        raise InvalidValue(
+            f"{target.label} has a member whose value is empty; send the id that this service gave "
+            "the user, or leave the member out."
+        )
+    return ids
 
 
 def _id(member: Mapping[str, Any]) -> str:
@@ -142,30 +146,86 @@ _Named: TypeAlias = "list[tuple[MembersOfAKind, dict[str, tuple[Any, bool]]]]"
 """For each kind of member, those that a request names: their keys, and whether they are members."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Plan:
+    """What the operations so far make of the members, whatever their number.
+
+    :ivar others_leave: whether who isn't named is no member any more.
+    :ivar stays: by the id of each who is named, whether it is a member at the end.
+    :ivar added: the ids that were to be added, in their order; each has to be somebody's.
+    """
+
+    others_leave: bool = False
+    stays: dict[str, bool] = field(default_factory=dict)
+    added: dict[str, None] = field(default_factory=dict)
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Let these be members."""
+        for each in ids:
+            self.stays[each] = True
+            self.added[each] = None
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Let these be none."""
+        self.stays.update(dict.fromkeys(ids, False))
+
+    def replace(self, ids: Iterable[str]) -> None:
+        """Let these be the only ones."""
+        self.others_leave = True
+        self.stays.clear()
+        self.add(ids)
+
+
+_LOOKS_OF_A_SEARCH = 5_000
+"""What a search among a group's members costs a request; it looks at each of them."""
+
+
+@dataclass(slots=True)
 class _Editor:
     scope: Scope
     binding: MembersBinding
     view: Viewpoint
     group: Any
     outcome: MembershipChange
+    plan: _Plan = field(default_factory=_Plan)
 
-    def _named(self, ids: Sequence[str]) -> tuple[_Named, Sequence[str]]:
-        """Find ids among the users, what is left among the groups; return what is left at last."""
+    def _named(self, ids: Sequence[str], *, lock: bool = False) -> tuple[_Named, Sequence[str]]:
+        """Find ids among the users, what is left among the groups; return what is left at last.
+
+        :param lock: let nobody delete them until the transaction ends.
+        """
         found: _Named = []
         for members in self.binding.kinds:
             named = {}
             if ids:
-                view = self.view
-                named = members.named(view.connection, self.group, ids, view.parameters)
+                named = members.named(self.view, self.group, ids, lock=lock)
                 ids = [each for each in ids if each not in named]
             found.append((members, named))
         return found, ids
 
-    def add(self, ids: Sequence[str]) -> None:
-        """Make users and groups members."""
-        for members, named in self._known(ids):
-            self._add(members, named)
+    def carry_out(self) -> None:
+        """Write what is planned: one look-up of all who are named, and the rows that differ.
+
+        :raises InvalidValue: when one who was to be added is unknown, and isn't skipped.
+        """
+        plan, self.plan = self.plan, _Plan()
+        if not (plan.others_leave or plan.stays):
+            return
+        found, left = self._named(list(plan.stays | plan.added), lock=bool(plan.added))
+        unknown = [each for each in left if each in plan.added]
+        if unknown:
+            self._meet_unknown(unknown)
+        for members, named in found:
+            staying = {each: who for each, who in named.items() if plan.stays.get(each)}
+            if plan.others_leave:
+                keys = [key for key, _ in staying.values()]
+                gone = members.store.others(self.view.connection, self.group, keys)
+            else:
+                gone = [
+                    key for each, (key, is_one) in named.items() if is_one and each not in staying
+                ]
+            self._remove(members, gone)
+            self._add(members, staying)
 
     def _add(self, members: MembersOfAKind, named: Mapping[str, tuple[Any, bool]]) -> None:
         missing = {member: key for member, (key, present) in named.items() if not present}
@@ -175,12 +235,6 @@ class _Editor:
             keys = list(missing.values())
             members.store.add(self.view.connection, self.group, keys)
             self.outcome.of(members).note_added(keys)
-
-    def _known(self, ids: Sequence[str]) -> _Named:
-        named, unknown = self._named(ids)
-        if unknown:
-            self._meet_unknown(unknown)
-        return named
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
         if not self._skips():
@@ -206,10 +260,9 @@ class _Editor:
 
         :raises Unsettled: when others have nested groups meanwhile; the next attempt sees it.
         """
-        connection = self.view.connection
-        above = nested.above(connection, self.group)
-        if nested.lock(connection, above.union(inner.values())) and nested.is_overtaken(
-            connection, self.group, above, inner.values()
+        above = nested.above(self.view, self.group)
+        if nested.lock(self.view, above.union(inner.values())) and nested.is_overtaken(
+            self.view, self.group, above, inner.values()
         ):
             raise Unsettled("Groups are being nested by others; send the request again.")
         above.add(self.group)
@@ -232,36 +285,28 @@ class _Editor:
             "out of this group",
         )
 
-    def flush(self, ids: list[str]) -> None:
-        """Remove the gathered ids; who isn't a member stays none."""
-        if not ids:
-            return
-        found, _ = self._named(list(dict.fromkeys(ids)))
-        for members, named in found:
-            self._remove(members, [key for key, present in named.values() if present])
-        ids.clear()
-
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
             members.store.remove(self.view.connection, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:
-        """Remove the members who meet a filter."""
-        connection = self.view.connection
-        dialect = connection.dialect.name
-        for members in self.binding.kinds:
-            statement = members.matching(
-                lambda find: element_condition(attribute, condition, find, dialect), self.group
-            )
-            self._remove(members, list(connection.scalars(statement, self.view.parameters)))
+        """Remove the members who meet a filter.
 
-    def replace(self, ids: Sequence[str]) -> None:
-        """Make these the only members, as a difference."""
-        for members, named in self._known(ids):
-            keys = [key for key, _ in named.values()]
-            self._remove(members, members.store.others(self.view.connection, self.group, keys))
-            self._add(members, named)
+        :raises TooMany: when a request has too many filters that have to look at every member.
+        """
+        self.scope.budget.charge(_LOOKS_OF_A_SEARCH)
+        self.carry_out()
+        backend = self.view.backend
+        # No filter is worth keeping its statement for.
+        self.view.connection.execution_options(compiled_cache=None)
+        for members in self.binding.kinds:
+            found = members.matching(
+                self.view,
+                lambda find: element_condition(attribute, condition, find, backend),
+                self.group,
+            )
+            self._remove(members, found)
 
 
 def _shown(ids: Sequence[str]) -> str:

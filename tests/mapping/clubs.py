@@ -10,7 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
-from flask_scim_provisioning.mapping.stores import TableMembership
+from flask_scim_provisioning.mapping.bindings.stores import TableMembership
 from tests.portal import Host
 
 __all__ = ["clubs"]

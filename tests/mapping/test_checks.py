@@ -16,7 +16,9 @@ from marshmallow import validate
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
-from flask_scim_provisioning.mapping import MappingError, uniqueness
+from flask_scim_provisioning.mapping import MappingError
+from flask_scim_provisioning.mapping.access import name_claims
+from flask_scim_provisioning.mapping.doctor import look_ups
 from flask_scim_provisioning.scim.errors import InvalidValue
 from tests.portal import Portal
 
@@ -189,7 +191,7 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
     ),
     "a relationship in the place of a column": (
         lambda t: t.start(named(t, title=fields.Attribute(t.User.boss))),
-        ("User.boss is not a column", "fields.Computed"),
+        ("User.boss is a relationship", "fields.Lookup(User.boss"),
     ),
     "a foreign key in the place of a relationship": (
         lambda t: t.start(named(t, manager=fields.Reference(t.User.boss_id))),
@@ -343,7 +345,7 @@ def grow(portal: Portal) -> None:
     links = portal.app.extensions["scim_provisioning"].mappings["Users"]
     with portal.engine.begin() as connection:
         keys = connection.scalars(sa.select(portal.models.User.id)).all()
-        links.make_links(connection, keys)
+        links.table.make_links(connection, keys)
         if connection.dialect.name != "mysql":
             connection.exec_driver_sql("ANALYZE")
 
@@ -351,7 +353,7 @@ def grow(portal: Portal) -> None:
 def findings(portal: Portal, kind: str = "Users") -> dict[str, Any]:
     mapping = portal.app.extensions["scim_provisioning"].mappings[kind]
     with portal.engine.connect() as connection:
-        return {each.message.split(":")[0]: each for each in mapping.doctor(connection)}
+        return {each.message.split(":")[0]: each for each in look_ups(mapping, connection)}
 
 
 def test_the_doctor_is_content_with_indexes(portal: Portal) -> None:
@@ -435,14 +437,14 @@ def test_only_an_index_of_the_name_alone_keeps_names_apart(
     users = portal.app.extensions["scim_provisioning"].mappings["Users"]
     with portal.engine.begin() as connection:
         if connection.dialect.name in ("mysql", "mariadb"):
-            assert uniqueness.is_kept_apart(users, connection), "by the column's collation"
+            assert name_claims.is_kept_apart(users, connection), "by the column's collation"
             connection.exec_driver_sql(
                 "ALTER TABLE user MODIFY username VARCHAR(150) COLLATE utf8mb4_bin NOT NULL"
             )
-            assert not uniqueness.is_kept_apart(users, connection)
+            assert not name_claims.is_kept_apart(users, connection)
             return
-        assert uniqueness.is_kept_apart(users, connection)
+        assert name_claims.is_kept_apart(users, connection)
         connection.exec_driver_sql("DROP INDEX ix_user_username_lower")
-        assert not uniqueness.is_kept_apart(users, connection)
+        assert not name_claims.is_kept_apart(users, connection)
         connection.exec_driver_sql(made)
-        assert uniqueness.is_kept_apart(users, connection) is kept_apart
+        assert name_claims.is_kept_apart(users, connection) is kept_apart

@@ -12,9 +12,10 @@ from typing import Any
 import marshmallow
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from flask_scim_provisioning.mapping import reading
-from flask_scim_provisioning.mapping.reading import Viewpoint
+from flask_scim_provisioning.mapping.access import reading
+from flask_scim_provisioning.mapping.host.viewpoint import Viewpoint
 from flask_scim_provisioning.services import signals
 from tests.portal import Portal
 
@@ -498,7 +499,9 @@ def test_one_declaration_says_it_all(portal: Portal) -> None:
     created = create(portal, ADA)
     mapping = portal.app.extensions["scim_provisioning"].mappings["Users"]
     with portal.engine.connect() as connection:
-        view = Viewpoint(connection, portal.integration.id, {}, "https://x.org/scim/v2")
+        view = Viewpoint(
+            Session(connection), connection, portal.integration.id, {}, "https://x.org/scim/v2"
+        )
         found = reading.fetch_one(mapping, created["id"], view)
     assert found is not None
     schema = mapping.schema

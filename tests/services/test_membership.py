@@ -262,7 +262,7 @@ def test_many_members_at_once(portal: Portal) -> None:
     keys = portal.add_users([f"user{number}" for number in range(count)])
     users = portal.app.extensions["scim_provisioning"].mappings["Users"]
     with portal.engine.begin() as connection:
-        users.make_links(connection, keys)
+        users.table.make_links(connection, keys)
         ids = list(connection.scalars(sa.select(users.links.c.id)))
     path = f"/Groups/{portal.client.post('/Groups', {'displayName': 'Everybody'}).json['id']}"
     pairs = portal.models.team_member

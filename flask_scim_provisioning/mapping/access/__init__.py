@@ -1,0 +1,1 @@
+"""Reading, searching and writing resources in the host's tables."""

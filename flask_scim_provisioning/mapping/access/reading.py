@@ -1,0 +1,305 @@
+"""Reading resources: one statement for a page of rows, and a plan from row to resource.
+
+No entity of the host is loaded, and yet its mapper says how its tables are read: statements are
+made of the model's attributes. A plan is built once for each set of attributes that a client asks
+for, so that an attribute that isn't wanted costs no query; statements are kept and take parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+from ...scim.errors import TemporarilyUnavailable
+from ...scim.projection import Projection
+from ...scim.versions import etag
+from ..bindings.base import Binding, Dump, Keeping, Reader
+from ..host.ids import may_be_id
+from ..host.keys import HostKey, in_order
+from ..host.viewpoint import Viewpoint
+from ..resources import ACTIVE, ResourceMapping
+from ..sql.link_columns import InstantText, StoredDocument
+
+__all__ = [
+    "Found",
+    "ReadPlan",
+    "Unlinked",
+    "Unsettled",
+    "execute",
+    "fetch_one",
+    "lock",
+    "plan_for",
+]
+
+_ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(5)
+_LINK_COLUMNS = 5
+_MOST_PLANS = 256
+"""How many sets of attributes are remembered; clients use a handful."""
+
+_READINGS = 3
+"""The rows, then once more after their links are made, and after those of whom they refer to."""
+
+Row: TypeAlias = Sequence[Any]
+
+
+@dataclass(slots=True)
+class Found:
+    """One resource as it was read.
+
+    :ivar host_key: the primary key of the host's row.
+    :ivar flat: the resource in flat form, without ``schemas``.
+    """
+
+    host_key: HostKey
+    id: str
+    version: int
+    created: str
+    last_modified: str
+    stored: dict[str, Any]
+    flat: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How rows become resources, for one set of attributes; its statements are kept with it.
+
+    :ivar key: reads the host's key from a row; the link's columns come first.
+    :ivar plain: attributes whose column is their value, and where it is in a row.
+    :ivar related: bindings that are read for a whole page at once.
+    :ivar whole: attributes that the link keeps, and ``stored`` those that have a remainder there.
+    """
+
+    mapping: ResourceMapping
+    select: sa.Select[Any]
+    key: Callable[[Row], HostKey]
+    plain: tuple[tuple[str, int], ...]
+    readers: tuple[tuple[str, Reader], ...]
+    related: tuple[Binding, ...]
+    shows_names: bool
+    whole: frozenset[str]
+    stored: frozenset[str]
+    meta: bool
+    default_active: bool
+    statements: dict[Any, Any] = field(default_factory=dict)
+
+
+def plan_for(mapping: ResourceMapping, projection: Projection | None) -> ReadPlan:
+    """Return the plan for what a client asks for."""
+    plans: dict[Any, ReadPlan] = mapping.plans
+    found = plans.get(projection)
+    if found is None:
+        if len(plans) >= _MOST_PLANS:
+            plans.clear()
+        keys = [key for key in mapping.bindings if projection is None or projection.wants(key)]
+        names = projection is not None and projection.wants_part("members", "display")
+        found = plans[projection] = _build(mapping, keys, shows_names=names)
+    return found
+
+
+def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) -> ReadPlan:
+    table, links = mapping.table, mapping.links.c
+    columns: list[Any] = [
+        links.id,
+        links.version,
+        sa.type_coerce(links.created, InstantText()),
+        sa.type_coerce(links.last_modified, InstantText()),
+        sa.type_coerce(links.stored, StoredDocument()),
+        *table.key.columns,
+    ]
+    plain: list[tuple[str, int]] = []
+    readers: list[tuple[str, Reader]] = []
+    whole: set[str] = set()
+    stored: set[str] = set()
+    related: list[Binding] = []
+    for key in keys:
+        binding = mapping.bindings[key]
+        if key in ("id", "meta"):
+            continue
+        if binding.keeping is Keeping.LINK:
+            whole.add(key)
+            continue
+        stored.add(key)
+        if not binding.expressions:
+            related.append(binding)
+        elif binding.plain_column:
+            plain.append((key, len(columns)))
+        else:
+            readers.append((key, binding.reader(len(columns))))
+        columns.extend(binding.expressions)
+    statement = table.linked(*columns).where(links.deleted.is_(None), *table.boundaries())
+    return ReadPlan(
+        mapping,
+        statement,
+        table.key.reader(_LINK_COLUMNS),
+        tuple(plain),
+        tuple(readers),
+        tuple(related),
+        shows_names,
+        frozenset(whole),
+        frozenset(stored),
+        "meta" in keys,
+        ACTIVE in whole,
+    )
+
+
+def _read(
+    plan: ReadPlan, rows: Sequence[Row], view: Viewpoint, *, link: bool
+) -> list[Found] | None:
+    """Turn rows into resources; None when links were missing, and the rows are to be read again."""
+    mapping = plan.mapping
+    unlinked = [plan.key(row) for row in rows if row[_ID] is None]
+    if unlinked:
+        if not link:
+            raise Unlinked
+        mapping.table.make_links(view.connection, unlinked)
+        return None
+    dump = Dump(view.base_url, shows_names=plan.shows_names)
+    found = []
+    for row in rows:
+        flat: dict[str, Any] = {}
+        for key, column in plan.plain:
+            value = row[column]
+            if value is not None:
+                flat[key] = value
+        for key, read in plan.readers:
+            value = read(row, dump)
+            if value is not None:
+                flat[key] = value
+        found.append(
+            Found(
+                plan.key(row),
+                row[_ID],
+                row[_VERSION],
+                row[_CREATED],
+                row[_MODIFIED],
+                row[_STORED] or {},
+                flat,
+            )
+        )
+    _add_related(plan, found, view, dump)
+    if dump.missing:
+        if not link:
+            raise Unlinked
+        for name, keys in sorted(dump.missing.items()):
+            mapping.tables[name].make_links(view.connection, in_order(keys))
+        return None
+    _add_link(plan, found, view)
+    return found
+
+
+def _add_related(plan: ReadPlan, found: Sequence[Found], view: Viewpoint, dump: Dump) -> None:
+    """Read what further rows of the host say of a page's resources."""
+    if not found or not plan.related:
+        return
+    keys = [item.host_key for item in found]
+    for binding in plan.related:
+        values = binding.fetch(view, keys, dump)
+        for item in found:
+            if item.host_key in values:
+                item.flat[binding.key] = values[item.host_key]
+
+
+def _add_link(plan: ReadPlan, found: Sequence[Found], view: Viewpoint) -> None:
+    """Join what the host says with what the link keeps beside it."""
+    mapping = plan.mapping
+    bindings = mapping.bindings
+    prefix = f"{view.base_url}{mapping.endpoint}/"
+    kind = mapping.table.name
+    whole = plan.whole
+    for item in found:
+        flat = item.flat
+        for key, remainder in item.stored.items():
+            if key in whole:
+                if remainder is not None:
+                    flat[key] = remainder
+            elif key in plan.stored:
+                value = bindings[key].merge(flat.get(key), remainder)
+                if value is not None:
+                    flat[key] = value
+        if plan.default_active:
+            flat.setdefault(ACTIVE, True)
+        flat["id"] = item.id
+        if plan.meta:
+            flat["meta"] = {
+                "resourceType": kind,
+                "created": item.created,
+                "lastModified": item.last_modified,
+                "location": prefix + item.id,
+                "version": etag(item.version),
+            }
+
+
+class Unsettled(TemporarilyUnavailable):
+    """Others make the same links, and this transaction can't see theirs; the next one does."""
+
+
+class Unlinked(Exception):
+    """A row that is to be answered has no link yet, and this transaction only reads."""
+
+
+def execute(
+    plan: ReadPlan,
+    statement: sa.Executable,
+    parameters: Mapping[str, Any],
+    view: Viewpoint,
+    *,
+    link: bool,
+) -> list[Found]:
+    """Return the resources that a statement of the plan finds.
+
+    :raises Unlinked: when a row has no link yet and ``link`` is false.
+    """
+    for _ in range(_READINGS):
+        rows = view.execute(statement, parameters).all()
+        found = _read(plan, rows, view, link=link)
+        if found is not None:
+            return found
+    raise Unsettled("The portal's people are changing while they are read; send the request again.")
+
+
+def fetch_one(
+    mapping: ResourceMapping,
+    resource_id: str,
+    view: Viewpoint,
+    projection: Projection | None = None,
+    *,
+    link: bool = False,
+) -> Found | None:
+    """Return the resource with an id, or None where there is none to be seen.
+
+    :param link: make the links that are missing among those it refers to.
+    :raises Unlinked: when one is missing and ``link`` is false.
+    """
+    if not may_be_id(resource_id):
+        return None
+    plan = plan_for(mapping, projection)
+    statement = plan.statements.get("one")
+    if statement is None:
+        statement = plan.select.where(mapping.links.c.id == sa.bindparam("id"))
+        plan.statements["one"] = statement
+    found = execute(plan, statement, {"id": resource_id.lower()}, view, link=link)
+    return found[0] if found else None
+
+
+def lock(mapping: ResourceMapping, resource_id: str, view: Viewpoint) -> None:
+    """Keep others from changing a resource until the transaction ends, by its link.
+
+    SQLite has no row locks; an update that changes nothing takes its write lock before reading.
+    """
+    if not may_be_id(resource_id):
+        return
+    links = mapping.links
+    named = links.c.id == sa.bindparam("link_id")
+    statement: sa.Executable
+    if view.backend == "sqlite":
+        statement = mapping.kept(
+            "lock", lambda: sa.update(links).where(named).values(version=links.c.version)
+        )
+    else:
+        statement = mapping.kept(
+            "lock", lambda: sa.select(links.c.id).where(named).with_for_update()
+        )
+    view.connection.execute(statement, {"link_id": resource_id.lower()})

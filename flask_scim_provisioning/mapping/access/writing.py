@@ -1,0 +1,323 @@
+"""Writing resources: through the host's own objects, so that its defaults and events count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
+from ..bindings.base import Keeping, Unit
+from ..host.ids import moment, new_id
+from ..host.keys import HostKey
+from ..host.viewpoint import Viewpoint
+from ..resources import ACTIVE, ResourceMapping
+from .host_writes import own_writes
+from .pending import Pending
+from .reading import Found
+from .violations import host_rules
+
+__all__ = [
+    "delete_resource",
+    "existing_entity",
+    "insert_resource",
+    "revive_resource",
+    "save_changes",
+    "write_external_id",
+]
+
+
+def _write(
+    mapping: ResourceMapping, unit: Unit, entity: Any, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write values to the host's object and return the remainders by key, None where none is."""
+    remainders: dict[str, Any] = {}
+    # A portal's rule for passwords may look at whose it is.
+    keys = [key for key in values if key != "password"]
+    if "password" in values:
+        keys.append("password")
+    with unit.session.no_autoflush:
+        for key in keys:
+            if mapping.is_apart(key):
+                continue
+            value = values[key]
+            with host_rules(mapping, key.rsplit(":", 1)[-1]):
+                remainders[key] = mapping.bindings[key].write(entity, value, unit)
+    return remainders
+
+
+def _flush(
+    mapping: ResourceMapping, session: Session, entity: Any, *, deleting: bool = False
+) -> None:
+    """Send the host's changes to the database; SCIM moves the version of ``entity`` itself.
+
+    :raises Uniqueness: when a value is taken; the database has the last word on that.
+    :raises InvalidValue: when the database refuses a value, or the lack of one.
+    """
+    with host_rules(mapping, deleting=deleting), own_writes(mapping, session, entity):
+        session.flush()
+
+
+def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
+    """Return the host's object with a key.
+
+    :raises TemporarilyUnavailable: when the portal has just deleted the row.
+    """
+    entity = session.get(mapping.model, key)
+    if entity is None:
+        raise TemporarilyUnavailable(
+            "The portal is deleting this resource; send the request again."
+        )
+    return entity
+
+
+def insert_resource(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    values: Mapping[str, Any],
+    later: Pending | None = None,
+) -> tuple[HostKey, str]:
+    """Insert a host row and its link; return the row's key and the new SCIM id.
+
+    :param later: takes the rows beside the host's, where more of them follow.
+    :raises Uniqueness: when the name is taken.
+    :raises InvalidValue: when the host can't keep a value, or needs one that isn't there.
+    """
+    table = mapping.table
+    entity = mapping.model()
+    if table.tenant is not None:
+        setattr(entity, table.tenant.key, view.tenants[table.tenant_parameter])
+    unit = Unit(session, view)
+    wanted = dict.fromkeys(mapping.required_keys) | dict(values)
+    active = mapping.state.slot(None) if mapping.state is not None else None
+    if active is not None and wanted.get(ACTIVE) is None and not active.defaulted:
+        wanted[ACTIVE] = True
+    with session.no_autoflush:
+        session.add(entity)
+        remainders = _write(mapping, unit, entity, wanted)
+    _flush(mapping, session, entity)
+    host_key = table.key_of(entity)
+    resource_id = _insert_link(mapping, view, host_key, remainders, later)
+    external_id = values.get("externalId")
+    write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
+    return host_key, resource_id
+
+
+def _insert(view: Viewpoint, later: Pending | None, statement: Any, row: dict[str, Any]) -> None:
+    if later is None:
+        view.connection.execute(statement, row)
+    else:
+        later.add(view.connection, statement, row)
+
+
+def _insert_link(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    host_key: HostKey,
+    remainders: Mapping[str, Any],
+    later: Pending | None = None,
+) -> str:
+    now = moment()
+    resource_id = new_id()
+    stored = {key: part for key, part in remainders.items() if part is not None}
+    _insert(
+        view,
+        later,
+        mapping.kept("insert link", lambda: sa.insert(mapping.links)),
+        {
+            "id": resource_id,
+            **mapping.table.link_values(host_key),
+            "version": 1,
+            "created": now,
+            "last_modified": now,
+            "deleted": None,
+            "stored": stored or None,
+            "others": mapping.has_others(stored),
+        },
+    )
+    return resource_id
+
+
+def revive_resource(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    host_key: HostKey,
+    values: Mapping[str, Any],
+) -> str:
+    """Take over a host row that has no link, or one that SCIM had deleted; return its new id.
+
+    :raises Uniqueness: when somebody else takes it over at the same time.
+    """
+    entity = existing_entity(mapping, session, host_key)
+    unit = Unit(session, view)
+    remainders = _write(mapping, unit, entity, values)
+    _flush(mapping, session, entity)
+    links, link_key = mapping.links, mapping.table.link_key
+    # Only a link that SCIM has deleted: one that appeared meanwhile belongs to who made it.
+    forget = mapping.kept(
+        "forget deleted link",
+        lambda: sa.delete(links).where(link_key.equals("host_key"), links.c.deleted.is_not(None)),
+    )
+    view.connection.execute(forget, link_key.parameters("host_key", host_key))
+    try:
+        resource_id = _insert_link(mapping, view, host_key, remainders)
+    except IntegrityError:
+        raise Uniqueness(
+            f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "
+            "match the existing one instead of creating a new one."
+        ) from None
+    write_external_id(mapping, view, resource_id, values.get("externalId"), fresh=True)
+    return resource_id
+
+
+def write_external_id(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    resource_id: str,
+    value: str | None,
+    *,
+    fresh: bool = False,
+    later: Pending | None = None,
+) -> None:
+    """Keep the ``externalId`` of a resource for the calling integration; None forgets it.
+
+    :param fresh: the resource is new, so there is none to replace.
+    :param later: takes the row of a new resource, where more of them follow.
+    :raises InvalidValue: when it is longer than 255 characters.
+    """
+    if not mapping.is_apart("externalId"):
+        return
+    if value is not None and len(value) > 255:
+        raise InvalidValue("externalId has at most 255 characters here; map a shorter value.")
+    table = mapping.models.external_id.__table__
+    if not fresh:
+        forget = mapping.kept(
+            "forget external id",
+            lambda: sa.delete(table).where(
+                table.c.integration_id == sa.bindparam("integration"),
+                table.c.resource_type == mapping.table.name,
+                table.c.link_id == sa.bindparam("link"),
+            ),
+        )
+        parameters = {"integration": view.integration, "link": resource_id}
+        view.connection.execute(forget, parameters)
+    if value is not None:
+        _insert(
+            view,
+            later,
+            mapping.kept("insert external id", lambda: sa.insert(table)),
+            {
+                "integration_id": view.integration,
+                "resource_type": mapping.table.name,
+                "link_id": resource_id,
+                "external_id": value,
+            },
+        )
+
+
+def _forget_external_ids(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
+    """Forget what every integration calls a resource that is gone."""
+    table = mapping.models.external_id.__table__
+    view.connection.execute(
+        sa.delete(table).where(
+            table.c.resource_type == mapping.table.name, table.c.link_id == resource_id
+        )
+    )
+
+
+def save_changes(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    found: Found,
+    values: Mapping[str, Any],
+) -> None:
+    """Write changed values of one resource, and move its version.
+
+    :param values: new values by key; None clears. Members are written by ``services.membership``.
+    :raises Uniqueness: when a value is taken.
+    :raises InvalidValue: when the host can't keep a value.
+    """
+    inner = {key: value for key, value in values.items() if not mapping.is_apart(key)}
+    remainders: dict[str, Any]
+    if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
+        entity = existing_entity(mapping, session, found.host_key)
+        unit = Unit(session, view)
+        remainders = _write(mapping, unit, entity, inner)
+        _flush(mapping, session, entity)
+    else:
+        remainders = dict(inner)
+    if "externalId" in values and mapping.is_apart("externalId"):
+        write_external_id(mapping, view, found.id, values["externalId"])
+    stored = {**found.stored, **remainders}
+    stored = {key: part for key, part in stored.items() if part is not None}
+    _move_version(mapping, view, found, stored)
+
+
+def _move_version(
+    mapping: ResourceMapping, view: Viewpoint, found: Found, stored: dict[str, Any]
+) -> None:
+    links = mapping.links
+    values: dict[str, Any] = {"link_id": found.id, "now": moment()}
+    if stored == found.stored:
+        statement = mapping.kept(
+            "move version",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(version=links.c.version + 1, last_modified=sa.bindparam("now"))
+            ),
+        )
+    else:
+        values["kept"] = stored or None
+        values["more"] = mapping.has_others(stored)
+        statement = mapping.kept(
+            "move version and store",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(
+                    version=links.c.version + 1,
+                    last_modified=sa.bindparam("now"),
+                    stored=sa.bindparam("kept"),
+                    others=sa.bindparam("more"),
+                )
+            ),
+        )
+    view.connection.execute(statement, values)
+
+
+def delete_resource(
+    mapping: ResourceMapping, session: Session, view: Viewpoint, found: Found
+) -> None:
+    """Delete the host's row, or deactivate it and hide it from SCIM, as the team says.
+
+    Groups are deleted, and their members stay, be they users or groups; users are deactivated,
+    leave every group, and stay in the host's table.
+    """
+    entity = existing_entity(mapping, session, found.host_key)
+    if mapping.memberships is not None:
+        mapping.memberships.leave_all(view, mapping.table.name, found.host_key)
+    if mapping.deletes_rows:
+        _forget_external_ids(mapping, view, found.id)
+        links = mapping.links
+        view.connection.execute(sa.delete(links).where(links.c.id == found.id))
+        session.delete(entity)
+        _flush(mapping, session, entity, deleting=True)
+        return
+    unit = Unit(session, view)
+    if mapping.state is not None and mapping.state.expressions:
+        _write(mapping, unit, entity, {ACTIVE: False})
+        _flush(mapping, session, entity)
+    _forget_external_ids(mapping, view, found.id)
+    links = mapping.links
+    view.connection.execute(
+        sa.update(links)
+        .where(links.c.id == found.id)
+        .values(deleted=moment(), stored=None, others=None)
+    )

@@ -1,0 +1,1 @@
+"""What a portal team writes: schemas and their fields."""

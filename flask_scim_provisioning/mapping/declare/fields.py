@@ -1,0 +1,385 @@
+"""The fields of a schema: one line says where one SCIM attribute lives in the host's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection
+
+from ...scim import attributes
+from ..bindings.base import Binding
+from ..bindings.converters import Conversion, Convert, register_converter
+from ..bindings.members import MembersBinding, MembersOfAKind, NestedGroups
+from ..bindings.one_value import OneValueBinding
+from ..bindings.password import PasswordBinding
+from ..bindings.related import ReferenceBinding, ValuesBinding, lookup_slot
+from ..bindings.simple import ComplexBinding, StoredBinding
+from ..bindings.slots import Slot, Write, column_slot, constant_slot
+from ..bindings.stores import MembershipStore, store_of
+from ..errors import MappingError
+from ..host.attributes import attribute_of, label_of
+from ..host.relationships import relationship_of
+from ..sql.json_values import json_value, sql_type
+from .base import AttributeField, ScalarField, Site, camel
+
+__all__ = [
+    "Attribute",
+    "AttributeField",
+    "Complex",
+    "Computed",
+    "Constant",
+    "Conversion",
+    "Email",
+    "JsonKey",
+    "Lookup",
+    "Members",
+    "OneValue",
+    "Password",
+    "Reference",
+    "Stored",
+    "Values",
+    "camel",
+    "register_converter",
+]
+
+Source: TypeAlias = InstrumentedAttribute[Any] | ScalarField
+"""Where one scalar lives: a column such as ``User.email``, or a field of one scalar."""
+
+
+def _slots(
+    sources: Mapping[str, Source], attribute: attributes.Attribute, mapper: Mapper[Any]
+) -> dict[str, Slot]:
+    """Return the slots of sub-attributes, in the model of a mapper."""
+    slots: dict[str, Slot] = {}
+    for name, source in sources.items():
+        sub = attribute.sub(camel(name))
+        if sub is None:
+            known = ", ".join(item.name for item in attribute.sub_attributes)
+            raise MappingError(
+                f"{attribute.name} has no sub-attribute {camel(name)!r}; it has {known}."
+            )
+        if isinstance(source, ScalarField):
+            slots[sub.name] = source.slot(sub, mapper)
+        else:
+            slots[sub.name] = column_slot(sub, attribute_of(source, mapper))
+    return slots
+
+
+class Attribute(ScalarField):
+    """One column: ``user_name = fields.Attribute(User.username)``.
+
+    :param column: the host's mapped attribute.
+    :param read: turns a host value into a SCIM value, where the types differ.
+    :param write: turns a SCIM value into a host value.
+    :param default: what the column keeps instead of nothing; it reads as nothing.
+    """
+
+    def __init__(
+        self,
+        column: InstrumentedAttribute[Any],
+        *,
+        read: Convert | None = None,
+        write: Convert | None = None,
+        default: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.column = column
+        self._convert = (read, write)
+        self._default = default
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the column's slot."""
+        read, write = self._convert
+        return column_slot(
+            attribute,
+            attribute_of(self.column, mapper),
+            read=read,
+            write=write,
+            default=self._default,
+        )
+
+
+class Computed(ScalarField):
+    """A SQL expression with a setter: ``active`` over ``disabled_at IS NULL``.
+
+    :param sql: reads, filters and sorts the attribute.
+    :param write: called with the host's object and the SCIM value, or None; without it the
+        attribute can't be written.
+    :param read: turns what the SQL gives into a SCIM value, where they differ.
+    :param required: the host can't keep "nothing" here.
+    """
+
+    def __init__(
+        self,
+        sql: Any,
+        *,
+        write: Write | None = None,
+        read: Convert | None = None,
+        required: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._sql = sql
+        self._write = write
+        self._read = read
+        self._required = required
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the expression's slot."""
+        expression = sa.type_coerce(self._sql, sql_type(attribute))
+        textual = attribute.type in (attributes.Type.STRING, attributes.Type.REFERENCE)
+        read = self._read
+        if attribute.type is attributes.Type.BOOLEAN and read is None:
+            read = bool
+        return Slot(
+            attribute,
+            expression,
+            "a SQL expression" if self._write else "a SQL expression, read-only",
+            read,
+            write=self._write,
+            required=self._required,
+            textual=textual,
+        )
+
+
+class Constant(ScalarField):
+    """A value that never changes and isn't written: ``user_type = fields.Constant("Employee")``."""
+
+    def __init__(self, value: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._value = value
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the constant's slot."""
+        return constant_slot(attribute, self._value)
+
+
+class JsonKey(ScalarField):
+    """One key of a JSON column: ``locale = fields.JsonKey(User.settings, "locale")``."""
+
+    def __init__(self, column: InstrumentedAttribute[Any], name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._column = column
+        self._name = name
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the key's slot."""
+        document: Any = attribute_of(self._column, mapper)
+        expression, textual = json_value(document.expression[self._name], attribute)
+        column, name = document.key, self._name
+
+        def assign(entity: Any, value: Any) -> None:
+            kept = dict(getattr(entity, column) or {})
+            if value is None:
+                kept.pop(name, None)
+            else:
+                kept[name] = value
+            setattr(entity, column, kept)
+
+        read = bool if attribute.type is attributes.Type.BOOLEAN else None
+        place = f"{document.label}[{name!r}]"
+        return Slot(attribute, expression, place, read, write=assign, textual=textual)
+
+
+class Lookup(ScalarField):
+    """A to-one relationship looked up by a column: ``fields.Lookup(User.role, by=Role.name)``."""
+
+    def __init__(
+        self, relationship: InstrumentedAttribute[Any], *, by: InstrumentedAttribute[Any], **kw: Any
+    ) -> None:
+        super().__init__(**kw)
+        self._relationship = relationship
+        self._by = by
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the slot of the looked-up column."""
+        return lookup_slot(attribute, self._relationship, self._by)
+
+
+class Complex(AttributeField):
+    """A complex attribute: ``fields.Complex(given_name=User.first_name, ...)``.
+
+    Sub-attributes that aren't named are kept in the link row.
+
+    :param subs: the sub-attributes, in Python's spelling, each a column or a field of one scalar.
+    """
+
+    def __init__(self, *, validate: Any = None, **subs: Source) -> None:
+        super().__init__(validate=validate)
+        self._subs = subs
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the sub-attributes of a single-valued complex attribute."""
+        if attribute.type is not attributes.Type.COMPLEX or attribute.multi_valued:
+            raise MappingError(
+                f"{site.owner}: {attribute.name} isn't a single complex value; use "
+                + ("fields.OneValue or fields.Values." if attribute.multi_valued else "a column.")
+            )
+        slots = _slots(self._subs, attribute, site.table.mapper)
+        return ComplexBinding(key, attribute, slots, site.table.links.c.stored)
+
+
+class OneValue(AttributeField):
+    """A multi-valued attribute of which the host keeps one element.
+
+    ``phone_numbers = fields.OneValue(value=User.phone, type="work")``: sub-attributes are columns,
+    fields of one scalar, or constants. Elements that the host has no place for are kept in the link
+    row.
+    """
+
+    def __init__(self, *, validate: Any = None, **subs: Source | str | bool) -> None:
+        super().__init__(validate=validate)
+        self._sources: dict[str, Source] = {}
+        self._constants: dict[str, Any] = {}
+        for name, source in subs.items():
+            if isinstance(source, str | bool):
+                self._constants[camel(name)] = source
+            else:
+                self._sources[name] = source
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the one element."""
+        if not attribute.multi_valued or attribute.type is not attributes.Type.COMPLEX:
+            raise MappingError(
+                f"{site.owner}: {attribute.name} has one value; use fields.Attribute or "
+                "fields.Complex."
+            )
+        slots = _slots(self._sources, attribute, site.table.mapper)
+        return OneValueBinding(key, attribute, slots, self._constants, site.table)
+
+
+class Email(OneValue):
+    """One column seen as one primary work e-mail: ``emails = fields.Email(User.email)``."""
+
+    def __init__(
+        self,
+        column: Source,
+        *,
+        type: str = "work",  # noqa: A002 - SCIM's name of the sub-attribute
+        primary: bool = True,
+        validate: Any = None,
+    ) -> None:
+        super().__init__(validate=validate, value=column, type=type, primary=primary)
+
+
+class Values(AttributeField):
+    """A multi-valued attribute over a related table.
+
+    ``emails = fields.Values(User.emails, value=UserEmail.address, type=UserEmail.kind)``.
+    """
+
+    def __init__(
+        self,
+        relationship: InstrumentedAttribute[Any],
+        *,
+        validate: Any = None,
+        **subs: Source | str | bool,
+    ) -> None:
+        super().__init__(validate=validate)
+        self._relationship = relationship
+        self._sources = {k: v for k, v in subs.items() if not isinstance(v, str | bool)}
+        self._constants = {camel(k): v for k, v in subs.items() if isinstance(v, str | bool)}
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the related rows."""
+        if not attribute.multi_valued or attribute.type is not attributes.Type.COMPLEX:
+            raise MappingError(f"{site.owner}: {attribute.name} has one value, not a list.")
+        prop = relationship_of(self._relationship, RelationshipDirection.ONETOMANY)
+        slots = _slots(self._sources, attribute, prop.mapper)
+        return ValuesBinding(key, attribute, self._relationship, site.table, slots, self._constants)
+
+
+class Reference(AttributeField):
+    """A to-one relationship to another provisioned user: ``fields.Reference(User.manager)``."""
+
+    def __init__(self, relationship: InstrumentedAttribute[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._relationship = relationship
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the relationship to the users' mapping."""
+        return ReferenceBinding(key, attribute, self._relationship, site.table, site.users)
+
+
+class Members(AttributeField):
+    """The members of a group, in whatever way the host keeps them.
+
+    ``members = fields.Members(Team.members, groups=Team.subteams)``: where groups contain groups,
+    those are members too.
+
+    :param source: a relationship with a secondary table (``Team.members``), or one to association
+        objects (``Team.memberships``), or a team's own :class:`MembershipStore`.
+    :param user: with association objects, their relationship to the user.
+    :param groups: the same for nested groups; or a relationship by a foreign key to the group
+        around (``Team.subteams`` over ``parent_id``), where each is inside one at most.
+    :param group: with association objects for nested groups, their relationship to the inner one.
+    """
+
+    def __init__(
+        self,
+        source: InstrumentedAttribute[Any] | MembershipStore,
+        *,
+        user: InstrumentedAttribute[Any] | None = None,
+        groups: InstrumentedAttribute[Any] | MembershipStore | None = None,
+        group: InstrumentedAttribute[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._users = (source, user)
+        self._groups = (groups, group)
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the membership stores."""
+        if attribute.name != "members":
+            raise MappingError(f"{site.owner}: fields.Members is for members, not {key}.")
+        table, users = site.table, site.users
+        displays = site.displays
+        people = MembersOfAKind(
+            store_of(*self._users, table, users), attribute, table, users, displays[users.name]
+        )
+        nested = None
+        groups, group = self._groups
+        if groups is not None:
+            store = store_of(groups, group, table, table)
+            nested = NestedGroups(store, attribute, table, displays[table.name])
+        elif group is not None:
+            raise MappingError(f"{site.owner}: group={label_of(group)} needs groups= beside it.")
+        return MembersBinding(key, attribute, people, nested, site.unknown_members)
+
+
+class Password(AttributeField):
+    """A setter for the password: ``password = fields.Password(User.set_password)``.
+
+    A password can be set and nothing else: it is never read, answered, filtered or sorted by, and
+    the activity log keeps none. Without this field it is accepted and dropped. The setter is called
+    once the other attributes are on the host's object, and only when a request has a password.
+
+    :param write: called with the host's object and the password; it keeps a hash. A ``ValueError``
+        with a sentence refuses the password.
+    :param placeholders: take also the random password that Okta sends with each new user, whether
+        passwords are synchronised or not. Who exists already keeps theirs in any case.
+
+    RFC 7643 section 4.1.1.
+    """
+
+    def __init__(self, write: Write, *, placeholders: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._write = write
+        self._placeholders = placeholders
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the setter."""
+        if key != "password":
+            raise MappingError(f"{site.owner}: fields.Password is for password, not {key}.")
+        return PasswordBinding(key, attribute, self._write, placeholders=self._placeholders)
+
+
+class Stored(AttributeField):
+    """An attribute that the host has no place for; the default for all that aren't declared."""
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Keep it in the link row."""
+        return StoredBinding(key, attribute, site.table.links.c.stored)

@@ -1,0 +1,167 @@
+"""What makes provisioning slow or unsafe on one database, and the statement that mends it."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from ..scim.filters import Compare, attr_path
+from .access import name_claims
+from .access.predicates import where
+from .bindings.base import Keeping
+from .resources import ResourceMapping
+from .sql.backends import MYSQL
+
+__all__ = ["Finding", "look_ups"]
+
+
+class Finding(NamedTuple):
+    """One thing that the doctor found.
+
+    :ivar level: ``"ok"``, ``"warning"`` or ``"problem"``.
+    :ivar statement: the SQL that mends it, if there is one.
+    """
+
+    level: str
+    message: str
+    statement: str | None = None
+
+
+def _look_up_filters(mapping: ResourceMapping) -> list[tuple[str, str]]:
+    filters = [("externalId", "externalId"), (mapping.lookup_key, mapping.lookup_key)]
+    emails = mapping.bindings.get("emails")
+    if emails is not None and emails.has_elements and emails.keeping is not Keeping.LINK:
+        filters.append(("emails.value", "emails.value"))
+    return filters
+
+
+def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Finding]:
+    """Say for each look-up of identity providers whether this database answers it by an index.
+
+    The index of a name should be unique, too: then the database keeps two people apart who come at
+    once, and nobody has to wait for anybody else's name.
+    """
+    findings = []
+    for label, path in _look_up_filters(mapping):
+        condition = where(mapping, Compare(attr_path(path), "eq", "x"), connection.dialect.name)
+        statement = mapping.table.linked(*mapping.table.key.columns).where(
+            condition, mapping.links.c.deleted.is_(None)
+        )
+        what = f"{mapping.table.name} by {label}"
+        cure = _index_statement(mapping, path, connection)
+        if _uses_index(mapping, connection, statement, _column(mapping, path)):
+            name = path == mapping.lookup_key and cure is not None
+            if name and not name_claims.is_kept_apart(mapping, connection):
+                findings.append(
+                    Finding(
+                        "warning",
+                        f"{what}: found by an index that isn't unique without regard to case, so "
+                        "that the portal itself may give a name twice, and creating somebody costs "
+                        "a lock. Put a unique one in its place.",
+                        cure,
+                    )
+                )
+            else:
+                findings.append(Finding("ok", f"{what}: found by an index."))
+        else:
+            findings.append(
+                Finding(
+                    "problem",
+                    f"{what}: every look-up reads the whole table {mapping.table.label}.",
+                    cure,
+                )
+            )
+    return findings
+
+
+def _uses_index(
+    mapping: ResourceMapping,
+    connection: sa.Connection,
+    statement: Any,
+    column: sa.Column[Any] | None,
+) -> bool:
+    """Ask the database how it would find the rows; nothing is read."""
+    compiled = statement.params(integration=uuid.UUID(int=0)).compile(
+        dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+    )
+    table = mapping.table.label
+    match connection.dialect.name:
+        case "sqlite":
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
+            return not any(str(row[-1]).startswith(f"SCAN {table}") for row in steps)
+        case "postgresql":
+            with connection.begin_nested() as savepoint:
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                explained: Any = connection.exec_driver_sql(
+                    f"EXPLAIN (FORMAT JSON) {compiled}"
+                ).scalar()
+                savepoint.rollback()
+            (plan,) = json.loads(explained) if isinstance(explained, str) else explained
+            # A small table is walked along its key although there is a better index.
+            return _is_indexed(connection, table, column) or not any(
+                _reads_all(node, table) for node in _nodes(plan["Plan"])
+            )
+        case _:
+            plans = connection.exec_driver_sql(f"EXPLAIN {compiled}").mappings().all()
+            # A small table is read whole although it has an index: what counts is that it has one.
+            return not any(
+                row.get("table") == table
+                and row.get("type") in ("ALL", "index")
+                and row.get("possible_keys") is None
+                for row in plans
+            )
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk through a plan of PostgreSQL's."""
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _reads_all(node: dict[str, Any], table: str) -> bool:
+    """Say whether a step reads a table from end to end, be it along an index."""
+    narrowed = "Index Cond" in node or "Recheck Cond" in node
+    return node.get("Relation Name") == table and not narrowed
+
+
+def _is_indexed(connection: sa.Connection, table: str, column: sa.Column[Any] | None) -> bool:
+    """Look into PostgreSQL's catalogue for an index of a column without regard to case.
+
+    What has no column here is kept by the extension, with an index.
+    """
+    if column is None:
+        return True
+    definitions = connection.scalars(
+        sa.text("SELECT indexdef FROM pg_indexes WHERE tablename = :table"), {"table": table}
+    )
+    wanted = re.compile(rf'lower\(+"?{re.escape(column.name)}"?\)')
+    return any(wanted.search(definition) for definition in definitions)
+
+
+def _column(mapping: ResourceMapping, path: str) -> sa.Column[Any] | None:
+    slot = mapping.bindings[path.split(".")[0]].slot("value" if "." in path else None)
+    column = getattr(slot, "expression", None)
+    return column if isinstance(column, sa.Column) else None
+
+
+def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connection) -> str | None:
+    column = _column(mapping, path)
+    if column is None:
+        return None
+    preparer = connection.dialect.identifier_preparer
+    table, name = preparer.format_table(column.table), preparer.format_column(column)
+    if connection.dialect.name not in MYSQL:
+        name = f"lower({name})"
+    unique = path == mapping.lookup_key
+    tenant = mapping.table.tenant
+    if unique and tenant is not None and tenant.column is not None:
+        # Behind the name, by which it is looked for.
+        name += f", {preparer.format_column(tenant.column)}"
+    index = f"{'uq' if unique else 'ix'}_{column.table.name}_{column.name}_scim"
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {index} ON {table} ({name});"

@@ -1,0 +1,1 @@
+"""SQL as SCIM means it, on each database; nothing here knows the host's models."""
