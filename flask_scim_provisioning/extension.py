@@ -154,8 +154,7 @@ class Provisioning:
         raise ValueError(f"{model.__name__} is the model of neither schema: name one that is.")
 
     def _compiled(self) -> Mapping[str, ResourceMapping]:
-        links = {"User": self._links["Users"], "Group": self._links["Groups"]}
-        found = assemble(self.user_schema, self.group_schema, links, self.models)
+        found = assemble(self.user_schema, self.group_schema, self._links, self.models)
         mappings = {"Users": found.users}
         if found.groups is not None:
             mappings["Groups"] = found.groups
