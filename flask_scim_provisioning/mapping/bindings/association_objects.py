@@ -196,8 +196,8 @@ class AssociationObjects:
         while True:
             with session.no_autoflush:
                 found = session.scalars(statement, {**view.parameters, **keys}).all()
-            for each in found:
-                session.delete(each)
+                for each in found:
+                    session.delete(each)
             if found:
                 self._flush(session, group)
             if len(found) < CHUNK:

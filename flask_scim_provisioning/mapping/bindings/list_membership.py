@@ -48,7 +48,6 @@ class ListMembership(Membership):
             )
         key: Any = self._named.key.columns[0]
         self._read: Callable[[Any], Any] = key_reader(key.type)
-        self._is_array = is_array(attribute.type)
         owner, named = aliased(self._owner.model), aliased(self._named.model)
         owner_key = [getattr(owner, name).expression for name in self._owner.key_names]
         named_key = getattr(named, self._named.key_names[0]).expression
@@ -86,9 +85,11 @@ class ListMembership(Membership):
     def add_members(self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]) -> Moved:
         """Put keys into the list."""
         if self._of_group:
-            self._change(view, group, [group], lambda kept: [*kept, *map(self._written, members)])
+            written = [self._written(view, key) for key in members]
+            self._change(view, group, [group], lambda kept: [*kept, *written])
         else:
-            self._change(view, group, members, lambda kept: [*kept, self._written(group)])
+            here = self._written(view, group)
+            self._change(view, group, members, lambda kept: [*kept, here])
         return {}
 
     def remove_members(self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]) -> None:
@@ -125,8 +126,9 @@ class ListMembership(Membership):
         around = [read(row) for row in found]
         self._change(view, None, around, lambda kept: self._without(kept, {member}))
 
-    def _written(self, key: HostKey) -> Any:
-        if self._is_array or isinstance(key, int):
+    def _written(self, view: Viewpoint, key: HostKey) -> Any:
+        """Return a key as an element; JSON knows numbers and texts."""
+        if isinstance(key, int) or is_array(self._attribute.type, view.connection.dialect):
             return key
         return str(key)
 

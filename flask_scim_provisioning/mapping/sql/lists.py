@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["elements_of", "is_list", "key_reader"]
+__all__ = ["elements_of", "is_array", "is_list", "key_reader"]
 
 
 def is_list(type_: sa.types.TypeEngine[Any]) -> bool:
@@ -19,10 +19,12 @@ def is_list(type_: sa.types.TypeEngine[Any]) -> bool:
     return isinstance(inner, sa.JSON | sa.ARRAY)
 
 
-def is_array(type_: sa.types.TypeEngine[Any]) -> bool:
-    """Say whether a column is an ARRAY."""
-    inner = type_.impl_instance if isinstance(type_, sa.TypeDecorator) else type_
-    return isinstance(inner, sa.ARRAY)
+def is_array(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> bool:
+    """Say whether a column is an ARRAY on a database; a variant is one on PostgreSQL alone."""
+    inner = type_.dialect_impl(dialect)
+    return isinstance(
+        inner.impl_instance if isinstance(inner, sa.TypeDecorator) else inner, sa.ARRAY
+    )
 
 
 def elements_of(
@@ -32,10 +34,6 @@ def elements_of(
 
     What is no list has no elements, and an element that can be no key names nobody.
     """
-    if is_array(column.type):
-        table = sa.func.unnest(column).table_valued(sa.column("value", key.type))
-        element: Any = table.c.value
-        return table, key == element
     each = _Elements(column).table_valued(sa.column("value", sa.String()))
     text = sa.type_coerce(each.c.value, sa.String())
     kind = _python_type(key.type)
@@ -88,7 +86,8 @@ def _elements_on_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
 
 @compiles(_Elements, "postgresql")
 def _elements_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    document = f"CAST({compiler.process(element.clauses, **kwargs)} AS JSONB)"
+    # JSON in either form, and an ARRAY.
+    document = f"to_jsonb({compiler.process(element.clauses, **kwargs)})"
     return (
         f"jsonb_array_elements_text(CASE WHEN jsonb_typeof({document}) = 'array' "
         f"THEN {document} END)"
