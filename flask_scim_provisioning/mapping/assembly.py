@@ -61,6 +61,7 @@ def assemble(
             part.schema.opts,
             models,
             part.ordered(),
+            displays[part.table.name],
             members if part.table is groups else None,
             members,
             tables,

@@ -14,6 +14,7 @@ from ..models import Models
 from ..scim import attributes as scim
 from .bindings.base import Binding, Keeping
 from .bindings.members import MembersBinding
+from .bindings.slots import Slot
 from .declare.schemas import ResourceSchema
 from .host.tables import HostTable
 
@@ -57,6 +58,7 @@ class ResourceMapping:
     """A schema and the host's table, with a binding for every attribute.
 
     :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
+    :ivar display: what one is called, for people.
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
     :ivar plans: how rows become resources, by what clients ask for.
@@ -68,6 +70,7 @@ class ResourceMapping:
     options: Any
     models: Models
     bindings: Mapping[str, Binding]
+    display: Slot
     members: MembersBinding | None = None
     memberships: MembersBinding | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from . import failures, refusals
 from .activity import Action, record_administration
 from .errors import IntegrationInvalid
 from .integration_views import IntegrationView, get_integration
-from .scope import run_transaction
+from .work import run_transaction
 
 __all__ = ["dismiss"]
 

@@ -30,7 +30,9 @@ def names_of(
     changes = [entry.changes for entry in entries if entry.changes]
     found: dict[str, str] = {}
     for endpoint, ways in _OF_KIND.items():
-        mapping = mappings[endpoint]
+        mapping = mappings.get(endpoint)
+        if mapping is None:
+            continue
         prefix = "g" if endpoint == "Groups" else ""
         keys = {key for change in changes for way in ways for key in change.get(way, ())}
         for key, name in _names(session, mapping, sorted(keys, key=str)):
@@ -41,16 +43,17 @@ def names_of(
 def _names(
     session: Session, mapping: ResourceMapping, keys: Sequence[Any]
 ) -> Iterable[tuple[Any, Any]]:
-    if not keys:
+    table, slot = mapping.table, mapping.display
+    if not keys or not table.key.is_single:
         return ()
+    (column,) = table.key.columns
     try:
-        if mapping.key.type.python_type is uuid.UUID:
+        if column.type.python_type is uuid.UUID:
             keys = [uuid.UUID(str(key)) for key in keys]
     except (NotImplementedError, ValueError):
         return ()
-    slot = mapping.display_slot()
-    statement = sa.select(mapping.key, slot.expression).where(mapping.key.in_(keys))
-    rows = session.execute(statement, bind_arguments={"mapper": mapping.mapper})
+    statement = sa.select(column, slot.expression).where(table.key.among("keys"))
+    rows = session.execute(statement, {"keys": list(keys)}, bind_arguments={"mapper": table.mapper})
     return [
         (key, name if slot.from_host is None else slot.from_host(name))
         for key, name in rows

@@ -13,6 +13,7 @@ from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
 from ..host.keys import HostKey
+from ..host.relationships import unloaded
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
@@ -66,7 +67,7 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = session.get(mapping.model, key)
+    entity = session.get(mapping.model, key, options=unloaded(mapping.table.mapper))
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."

@@ -17,7 +17,7 @@ from ..bindings.password import PasswordBinding
 from ..bindings.related import ReferenceBinding, ValuesBinding, lookup_slot
 from ..bindings.simple import ComplexBinding, StoredBinding
 from ..bindings.slots import Slot, Write, column_slot, constant_slot
-from ..bindings.stores import MembershipStore, store_of
+from ..bindings.stores import store_of
 from ..errors import MappingError
 from ..host.attributes import attribute_of, label_of
 from ..host.relationships import relationship_of
@@ -310,26 +310,33 @@ class Members(AttributeField):
     ``members = fields.Members(Team.members, groups=Team.subteams)``: where groups contain groups,
     those are members too.
 
-    :param source: a relationship with a secondary table (``Team.members``), or one to association
-        objects (``Team.memberships``), or a team's own :class:`MembershipStore`.
+    :param source: a relationship with a secondary table (``Team.members``), one to association
+        objects (``Team.memberships``), or one by a foreign key of the user (``Team.members`` over
+        ``User.team_id``); the same from the user's side (``User.teams``, ``User.team``); a list of
+        keys in a JSON or ARRAY column (``Team.member_ids`` or ``User.team_ids``); or a team's own
+        :class:`MembershipStore`.
     :param user: with association objects, their relationship to the user.
     :param groups: the same for nested groups; or a relationship by a foreign key to the group
         around (``Team.subteams`` over ``parent_id``), where each is inside one at most.
     :param group: with association objects for nested groups, their relationship to the inner one.
+    :param read_only: members are shown and can't be changed over SCIM. Then ``source`` may also be
+        a viewonly relationship, or a SELECT of the keys of groups and users.
     """
 
     def __init__(
         self,
-        source: InstrumentedAttribute[Any] | MembershipStore,
+        source: Any,
         *,
         user: InstrumentedAttribute[Any] | None = None,
-        groups: InstrumentedAttribute[Any] | MembershipStore | None = None,
+        groups: Any = None,
         group: InstrumentedAttribute[Any] | None = None,
+        read_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._users = (source, user)
         self._groups = (groups, group)
+        self._read_only = read_only
 
     def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
         """Bind the membership stores."""
@@ -338,12 +345,16 @@ class Members(AttributeField):
         table, users = site.table, site.users
         displays = site.displays
         people = MembersOfAKind(
-            store_of(*self._users, table, users), attribute, table, users, displays[users.name]
+            store_of(*self._users, table, users, read_only=self._read_only),
+            attribute,
+            table,
+            users,
+            displays[users.name],
         )
         nested = None
         groups, group = self._groups
         if groups is not None:
-            store = store_of(groups, group, table, table)
+            store = store_of(groups, group, table, table, read_only=self._read_only)
             nested = NestedGroups(store, attribute, table, displays[table.name])
         elif group is not None:
             raise MappingError(f"{site.owner}: group={label_of(group)} needs groups= beside it.")
