@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,13 +40,14 @@ def _write(
     keys = [key for key in values if key != "password"]
     if "password" in values:
         keys.append("password")
+    unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush:
         for key in keys:
             if mapping.is_apart(key):
                 continue
             value = values[key]
             remainders[key] = mapping.bindings[key].write(entity, value, unit)
-    return remainders
+    return {**unit.beside, **remainders}
 
 
 def _flush(mapping: ResourceMapping, session: Session, entity: Any) -> None:
@@ -287,7 +289,7 @@ def save_changes(
     remainders: dict[str, Any]
     if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
-        unit = Unit(session, view)
+        unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
         _flush(mapping, session, entity)
     else:
