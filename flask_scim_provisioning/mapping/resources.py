@@ -176,7 +176,7 @@ class ResourceMapping:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
             if not binding.writable():
                 attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
-            elif attribute.name == ACTIVE or not binding.clearable():
+            elif attribute.name == ACTIVE or binding.is_demanded():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
