@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 import flask_scim_provisioning
-from flask_scim_provisioning.mapping.schemas import ResourceOptions
+from flask_scim_provisioning.mapping.declare.schemas import ResourceOptions
 
 from ..databases import DATABASES, drop_tables
 
