@@ -96,6 +96,9 @@ def host_table(schema: type[ResourceSchema], link: type[Any]) -> HostTable:
         tenant=options.tenant,
         tenant_value=options.tenant_value,
         visible=options.visible,
+        read_only=options.read_only,
+        factory=options.factory,
+        defaults=options.defaults,
     )
 
 

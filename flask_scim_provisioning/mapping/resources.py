@@ -16,6 +16,7 @@ from .bindings.base import Binding, Keeping
 from .bindings.members import MembersBinding
 from .bindings.slots import Slot
 from .declare.schemas import ResourceSchema
+from .host.making import names_in
 from .host.tables import HostTable
 
 __all__ = ["ACTIVE", "Mappings", "ResourceMapping"]
@@ -133,6 +134,15 @@ class ResourceMapping:
             for key, binding in self.bindings.items()
             if binding.expressions and not binding.clearable()
         )
+
+    @functools.cached_property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """The attributes of the host's objects that each attribute is read from."""
+        mapper = self.table.mapper
+        return {
+            key: frozenset(names_in(mapper, binding.expressions))
+            for key, binding in self.bindings.items()
+        }
 
     @functools.cached_property
     def _references(self) -> tuple[str, ...]:
