@@ -191,6 +191,26 @@ class ResourceMapping:
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
 
+    @functools.cached_property
+    def changeable(self) -> scim.ResourceType:
+        """The resource type as a PATCH may change it: what the host only shows is read-only.
+
+        RFC 7644 section 3.5.2: a client must not modify an attribute that is ``readOnly``.
+        """
+        core, *extensions = (self._changeable(schema) for schema in self.resource_type.schemas)
+        kind = self.resource_type
+        return scim.ResourceType(kind.name, kind.endpoint, core, tuple(extensions))
+
+    def _changeable(self, schema: scim.Schema) -> scim.Schema:
+        prefix = "" if schema is self.resource_type.schema else f"{schema.id}:"
+        attributes = []
+        for attribute in schema.attributes:
+            binding = self.bindings.get(prefix + attribute.name)
+            if binding is not None and not binding.writable():
+                attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
+            attributes.append(attribute)
+        return replace(schema, attributes=tuple(attributes))
+
     @property
     def deletes_rows(self) -> bool:
         """Whether a DELETE deletes the host's row, as the team says; by default groups only."""

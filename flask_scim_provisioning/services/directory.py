@@ -272,7 +272,7 @@ def modify_resource(
     permissions.require(scope, _KINDS[kind], "UPDATE")
     planned = plan(
         operations,
-        mapping.resource_type,
+        mapping.changeable,
         create_missing=scope.dialect.create_missing,
         lenient=scope.dialect.lenient,
     )
