@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ from ..services.scope import Scope
 
 __all__ = [
     "json_body",
+    "keep_body",
     "operations",
     "payload",
     "preconditions",
@@ -50,16 +52,59 @@ def json_body(max_bytes: int) -> Any:
     return read_json(data)
 
 
+def keep_body() -> None:
+    """Keep what the host's own functions read of the body, which can be read once."""
+    request.environ["wsgi.input"] = _Kept(request.environ["wsgi.input"])
+
+
+class _Kept(io.RawIOBase):
+    """The input of a request, with what somebody has read of it already."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self._source = source
+        self._kept: list[bytes] | None = []
+
+    def readable(self) -> bool:
+        """It is for reading only."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on."""
+        data: bytes = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        if self._kept is not None:
+            self._kept.append(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what was read until now, and keep no more."""
+        data = b"".join(self._kept or ())
+        self._kept = None
+        return data
+
+
+def _already_read() -> bytes:
+    source = request.environ.get("wsgi.input")
+    return source.take() if isinstance(source, _Kept) else b""
+
+
 def _bytes(max_bytes: int) -> bytes:
     if request.content_length is not None and request.content_length > max_bytes:
         _refuse_size(max_bytes)
-    chunks, size = [], 0
+    chunks = [_already_read()]
+    size = len(chunks[0])
+    if size > max_bytes:
+        _refuse_size(max_bytes)
+    if size and size == request.content_length:
+        return chunks[0]
     while chunk := request.stream.read(min(_CHUNK, max_bytes + 1 - size)):
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:
             _refuse_size(max_bytes)
-    return b"".join(chunks)
+    # Somebody may have read it even before the request was matched; then Werkzeug has it.
+    return b"".join(chunks) or request.get_data(cache=False)
 
 
 def _refuse_size(max_bytes: int) -> NoReturn:
