@@ -115,7 +115,11 @@ class Provisioning:
             tenant=tenant or _only_tenant,
         )
         app.teardown_appcontext(self._sessions.close)
-        app.register_blueprint(api.create_blueprint(settings["SCIM_URL_PREFIX"]))
+        app.register_blueprint(
+            api.create_blueprint(
+                settings["SCIM_URL_PREFIX"], obey_host_hooks=settings["SCIM_OBEY_HOST_HOOKS"]
+            )
+        )
         app.register_blueprint(
             console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
         )

@@ -76,6 +76,12 @@ def _seconds(value: Any) -> int | None:
         raise ValueError("a whole number of seconds, 1 or more, or None") from None
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("the value True or False")
+    return value
+
+
 def _template(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
@@ -137,6 +143,13 @@ SETTINGS = (
         250_000,
         "How much of one resource is kept beside your own columns (bytes).",
         _count,
+    ),
+    Setting(
+        "SCIM_OBEY_HOST_HOOKS",
+        False,
+        "Whether your own before_request functions may refuse or answer SCIM requests; they are "
+        "called in any case, and 429 and 5xx hold in any case.",
+        _flag,
     ),
     Setting(
         "SCIM_PROVISIONING_BASE_TEMPLATE",

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
 from ..assets import STATIC, TEMPLATES
+from ..routing import EverywhereBlueprint
 from ..services.integrations import (
     IntegrationInvalid,
     IntegrationNotFound,
@@ -55,7 +56,7 @@ _ROUTES = (
 
 def create_blueprint() -> Blueprint:
     """Make the blueprint ``scim_console``; its place is ``SCIM_CONSOLE_PREFIX``."""
-    blueprint = Blueprint(
+    blueprint = EverywhereBlueprint(
         "scim_console", __name__, template_folder=str(TEMPLATES), static_folder=str(STATIC)
     )
     for rule, view, methods in _ROUTES:
