@@ -125,6 +125,24 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
                 first_sync="The plug-in sends its first requests with the first change of a user.",
             ),
             Provider(
+                name="rauthy",
+                title="Rauthy",
+                label="Rauthy",
+                hint="Sends each change, and the whole object of a group.",
+                endpoint_field="Base URI",
+                token_field="Bearer Token",  # noqa: S106 - the name of a field
+                first_sync="Rauthy sends its first requests when SCIM is enabled for the client.",
+            ),
+            Provider(
+                name="canaille",
+                title="Canaille",
+                label="Canaille",
+                hint="Reads what this portal can do first, and then sends each change.",
+                endpoint_field="",
+                token_field="",
+                first_sync="Canaille sends its first requests with the first change of a user.",
+            ),
+            Provider(
                 name="generic",
                 title="the identity provider",
                 label="Other (generic)",

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import sqlalchemy as sa
+
 from ..dialects.notes import leave
+from ..mapping.links import may_be_id, moment
 from ..mapping.membership import MembersBinding, MembersOfAKind, NestedGroups
 from ..mapping.predicates import element_condition
 from ..mapping.reading import Unsettled, Viewpoint
+from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
-from ..scim.patch import Add, Change, Edit, Remove, Replace, Set, Target
+from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
 from .scope import Scope
 
-__all__ = ["Difference", "MembershipChange", "change_members"]
+__all__ = [
+    "Difference",
+    "MembershipChange",
+    "change_members",
+    "has_members",
+    "move_versions_of_groups",
+]
+
+Rows: TypeAlias = tuple[sa.FromClause, sa.ColumnElement[Any], sa.ColumnElement[Any]]
+"""The table of members, its group key and its member key."""
 
 _SHOWN_IDS = 5
 
@@ -93,10 +107,10 @@ def change_members(
                     editor.plan.remove(ids)
             case Remove():
                 editor.plan.replace([])
-            case Add(values=values, target=target):
-                editor.plan.add(_ids(values, target))
-            case Replace(values=values, target=target):
-                editor.plan.replace(_ids(values, target))
+            case Add(values=values):
+                editor.plan.add(_ids(values))
+            case Replace(values=values):
+                editor.plan.replace(_ids(values))
             case Set() | Edit():
                 raise InvalidValue(
                     f"operation {change.target.number}: a member is immutable; remove it and add "
@@ -106,7 +120,64 @@ def change_members(
     return outcome
 
 
-def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
+def has_members(mapping: ResourceMapping, view: Viewpoint, group: Any) -> bool:
+    """Say whether a group has any member.
+
+    :param group: the host's key of the group.
+    """
+    connection = view.connection
+    return any(
+        connection.scalar(
+            mapping.kept(
+                f"has members: {members.kind}", functools.partial(_any_of, members.store.rows())
+            ),
+            {"group_key": group},
+        )
+        for members in (mapping.members.kinds if mapping.members is not None else ())
+    )
+
+
+def _any_of(rows: Rows) -> Any:
+    pairs, group, member = rows
+    has_key = sa.and_(group == sa.bindparam("group_key", type_=group.type), member.is_not(None))
+    return sa.select(sa.exists().select_from(pairs).where(has_key))
+
+
+def move_versions_of_groups(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
+    """Give the groups that a resource is in a new version, in one statement.
+
+    :param resource_id: the SCIM id of who is about to leave them.
+    """
+    binding = mapping.groups.members
+    for members in binding.kinds if binding is not None else ():
+        if members.kind == mapping.resource_type.name and may_be_id(resource_id):
+            statement = mapping.kept(
+                "move versions of groups",
+                functools.partial(_moved, mapping, members.store.rows()),
+            )
+            given = {"member_id": resource_id.lower(), "now": moment()}
+            view.connection.execute(statement, given)
+
+
+def _moved(mapping: ResourceMapping, rows: Rows) -> Any:
+    pairs, group, member = rows
+    links, own = mapping.groups.links, mapping.links.alias()
+    # MySQL reads no table that it updates, unless what was read has been put aside.
+    groups = (
+        sa.select(group.label("group_key"))
+        .distinct()
+        .select_from(pairs.join(own, own.c.host_id == member))
+        .where(own.c.id == sa.bindparam("member_id"))
+        .subquery()
+    )
+    return (
+        sa.update(links)
+        .where(links.c.host_id.in_(sa.select(groups.c.group_key)))
+        .values(version=links.c.version + 1, last_modified=sa.bindparam("now"))
+    )
+
+
+def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the ids of members, each once; GUIDs may differ in case.
 
     ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
@@ -117,8 +188,8 @@ def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
     ids = list(dict.fromkeys(_id(member) for member in values))
     if "" in ids:
         raise InvalidValue(
-            f"{target.label} has a member whose value is empty; send the id that this service gave "
-            "the user, or leave the member out."
+            "members: one of them has an empty value; send the id that this service has given the "
+            "user, or leave the member out."
         )
     return ids
 
