@@ -306,7 +306,7 @@ def modify_resource(
     of_members = [change for change in planned.changes if change.target.key == "members"]
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
-    wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
+    wanted = Projection.inside(mapping.resource_type, [*touched, mapping.lookup_key])
 
     def work() -> Outcome:
         if scope.batch is None:
