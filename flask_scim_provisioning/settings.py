@@ -58,6 +58,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
 def _days(value: Any) -> int | None:
     if value is None:
         return None
@@ -104,6 +110,13 @@ SETTINGS = (
         100,
         "Page size of a search that doesn't name one (resources).",
         _count,
+    ),
+    Setting(
+        "SCIM_ANNOUNCE_PAGINATION",
+        True,
+        "Whether `/ServiceProviderConfig` has the attribute `pagination` of RFC 9865; switch it "
+        "off for a client that refuses what it doesn't know. Cursors work all the same.",
+        _switch,
     ),
     Setting(
         "SCIM_CURSOR_SECONDS",

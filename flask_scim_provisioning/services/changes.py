@@ -117,7 +117,7 @@ def locked(
     projection: Projection | None = None,
 ) -> Found:
     """Return the resource, which nobody else changes until the transaction ends."""
-    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
+    wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
     reading.lock(mapping, resource_id, view)
     found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
     if found is None:
@@ -217,6 +217,10 @@ def save(
 
 
 def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
+    attribute = mapping.bindings[key].attribute
+    hides = attribute.hidden or len(attribute.visible_parts) < len(attribute.sub_attributes)
+    if hides and new is not None:
+        return True  # a version that stays would tell that the value has been guessed
     normalise = mapping.bindings[key].normalise
     return bool(_given(normalise(new)) != _given(normalise(old)))
 
