@@ -41,7 +41,9 @@ class User(Audited, db.Model):
     first: Mapped[str | None] = mapped_column("USR_FNAME", sa.String(100))
     last: Mapped[str | None] = mapped_column("USR_LNAME", sa.String(100))
     locked: Mapped[int] = mapped_column("USR_LOCKED", default=0)
-    initials = column_property(sa.func.substr(first, 1, 1) + sa.func.substr(last, 1, 1))
+    initials = column_property(
+        sa.func.substr(first, 1, 1, type_=sa.String) + sa.func.substr(last, 1, 1, type_=sa.String)
+    )
     name = synonym("login")
 
     @hybrid_property
