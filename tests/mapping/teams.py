@@ -196,14 +196,18 @@ def _plain(parts: SimpleNamespace) -> Any:
 @shape("further columns")
 def _further_columns(parts: SimpleNamespace) -> Any:
     counter = itertools.count(1)
+    parts.next = {}
+    new = parts.next.get
     parts.rows = sa.Table(
         "membership",
         parts.db.metadata,
         sa.Column("id", sa.Uuid, primary_key=True, default=uuid.uuid4),
         sa.Column("team", sa.ForeignKey("team.id"), key="team_id", nullable=False),
         sa.Column("usr", sa.ForeignKey("user.id"), key="user_id", nullable=False),
-        sa.Column("badge", sa.String(36), nullable=False, default=lambda: f"b{next(counter)}"),
-        sa.Column("level", sa.Integer, nullable=False, default=1),
+        sa.Column(
+            "badge", sa.String(36), nullable=False, default=lambda: new("badge", str(next(counter)))
+        ),
+        sa.Column("level", sa.Integer, nullable=False, default=lambda: new("level", 1)),
         sa.Column("source", sa.String(20), nullable=False, server_default="directory"),
         sa.Column("added", sa.DateTime(timezone=True), default=lambda: datetime.now(UTC)),
         sa.UniqueConstraint("team_id", "user_id"),
