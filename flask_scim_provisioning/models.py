@@ -1,28 +1,42 @@
-"""The extension's own tables, declared on the host's declarative base.
+"""The extension's own tables, declared over the host's metadata.
 
-Every class here is a typed mixin: ``declare()`` joins it with the base of one host, so that the
-host's migrations see the tables, several databases work in one process, and the use cases are
-type-checked against the mixins. The tables know nothing of the host's own tables.
+Every class here is a typed mixin: ``declare()`` joins it with a base of the extension's own over
+the metadata of one host, so that the host's migrations see the tables, several databases work in
+one process, and the use cases are type-checked against the mixins. The tables know nothing of the
+host's own tables, and nothing that the host's declarative base does to its models reaches them:
+every column names its type, and every index its name.
 """
 
+import json
 import types
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import orm
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import conv
+from sqlalchemy.sql.functions import FunctionElement
 
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 500
 TENANT_LENGTH = 64
+ADDRESS_LENGTH = 45  # characters of an IPv6 address that ends in an IPv4 one
 TENANT = "main"
 """The tenant of every integration, unless the host has tenants."""
+
+
+# Alembic writes a type into a migration as its class's module and its repr() say. With those of the
+# SQLAlchemy type that makes the same column, a migration needs nothing of the extension.
+_AS_SQLALCHEMY = "sqlalchemy.types"
+_AS_MYSQL = "sqlalchemy.dialects.mysql"
+_AS_POSTGRESQL = "sqlalchemy.dialects.postgresql"
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -32,8 +46,12 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
     way out.
     """
 
+    __module__ = _AS_SQLALCHEMY
     impl = sa.DateTime
     cache_ok = True
+
+    def __repr__(self) -> str:
+        return "DateTime(timezone=True)"
 
     def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
         """Choose the column type that keeps a zone or, failing that, microseconds."""
@@ -59,6 +77,120 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class _MicrosecondsOnMysql(UtcDateTime):
+    """The same, as migrations write it for MySQL and MariaDB."""
+
+    __module__ = _AS_MYSQL
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        return "DATETIME(fsp=6)"
+
+
+def instant() -> UtcDateTime:
+    """Return the type of an instant in the extension's own tables."""
+    return UtcDateTime().with_variant(_MicrosecondsOnMysql(), "mysql", "mariadb")
+
+
+class _JsonText(FunctionElement[str]):
+    """The text of a JSON column, which no driver has read on the way."""
+
+    type = sa.Text()
+    name = "scim_json_text"
+    inherit_cache = True
+
+
+class _JsonFromText(FunctionElement[Any]):
+    """JSON from its text, as the column wants it."""
+
+    name = "scim_json_from_text"
+    inherit_cache = True
+
+    def __init__(self, text: Any, kind: sa.types.TypeEngine[Any]) -> None:
+        super().__init__(text)
+        self.type = kind
+
+
+@compiles(_JsonText)
+@compiles(_JsonFromText)
+def _as_it_is(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return cast("str", compiler.process(element.clauses, **kwargs))
+
+
+@compiles(_JsonText, "postgresql")
+def _text_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kwargs)} AS TEXT)"
+
+
+@compiles(_JsonFromText, "postgresql")
+def _json_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kwargs)} AS {element.type.sql_name})"
+
+
+class JsonDocument(sa.TypeDecorator[Any]):
+    """JSON that is written and read here; None is NULL.
+
+    A host gives its engine a ``json_serializer`` and a ``json_deserializer`` for its own columns:
+    one that makes ``Decimal`` of numbers, or bytes of documents. What the extension keeps isn't
+    theirs.
+    """
+
+    __module__ = _AS_SQLALCHEMY
+    impl = sa.JSON
+    cache_ok = True
+    sql_name = "JSON"
+
+    def __repr__(self) -> str:
+        return "JSON()"
+
+    def bind_expression(self, bindparam: Any) -> Any:
+        """Send text, and let PostgreSQL make JSON of it."""
+        return _JsonFromText(bindparam, self)
+
+    def column_expression(self, column: Any) -> Any:
+        """Ask for text, because drivers of PostgreSQL read JSON by the host's function."""
+        return sa.type_coerce(_JsonText(column), self)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - the signature is SQLAlchemy's
+        """Return the writer."""
+        return write_json
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the signature is SQLAlchemy's
+        """Return the reader."""
+        return read_json
+
+
+class _JsonbOnPostgresql(JsonDocument):
+    """The same in the form that PostgreSQL searches."""
+
+    __module__ = _AS_POSTGRESQL
+    cache_ok = True
+    sql_name = "JSONB"
+
+    def __repr__(self) -> str:
+        return "JSONB()"
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Take PostgreSQL's own type."""
+        return dialect.type_descriptor(postgresql.JSONB())
+
+
+def searchable_json() -> JsonDocument:
+    """Return the type of JSON that filters look into."""
+    return JsonDocument().with_variant(_JsonbOnPostgresql(), "postgresql")
+
+
+def write_json(value: Any) -> str | None:
+    """Return the text of a JSON document, ASCII; None for none."""
+    return None if value is None else json.dumps(value)
+
+
+def read_json(value: Any) -> Any:
+    """Return a JSON document from its text; None for none."""
+    # What looks like a number, SQLite keeps as one in a column that it doesn't take for text.
+    return value if value is None or isinstance(value, int | float) else json.loads(value)
+
+
 def utcnow() -> datetime:
     """Return the present instant, aware."""
     return datetime.now(UTC)
@@ -79,37 +211,112 @@ def scim_id() -> sa.String:
     return sa.String(36).with_variant(ascii_only, "mysql", "mariadb")
 
 
-class _Own:
-    """What every own table has in common.
+class Unnamed(NamedTuple):
+    """A constraint or an index that has yet to get its name.
 
-    Every index has a name of its own: a host whose naming convention has none for indexes couldn't
-    create them otherwise.
+    :ivar kind: what names of its kind begin with.
+    :ivar make: makes it, given its name; None leaves the name to the database.
     """
+
+    kind: str
+    columns: Sequence[str]
+    make: Callable[[str | None], Any]
+
+
+def unique(*columns: str) -> Unnamed:
+    """Declare that no two rows have the same values here."""
+    return Unnamed("uq", columns, lambda name: sa.UniqueConstraint(*columns, name=name))
+
+
+def foreign(
+    columns: str | Sequence[str], target: str | sa.Column[Any] | Sequence[sa.Column[Any]]
+) -> Unnamed:
+    """Declare a foreign key whose rows go with the row that they refer to.
+
+    :param columns: one, or those of a composite key, as ``target`` has them.
+    """
+    mine = [columns] if isinstance(columns, str) else list(columns)
+    theirs: Any = [target] if isinstance(target, str | sa.Column) else list(target)
+
+    def make(name: str | None) -> sa.ForeignKeyConstraint:
+        return sa.ForeignKeyConstraint(mine, theirs, name=name, ondelete="CASCADE")
+
+    return Unnamed("fk", mine, make)
+
+
+def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
+    """Declare an index.
+
+    :param only: SQL of what holds for the rows that the index has, where a database can leave the
+        others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
+    """
+    where: dict[str, Any] = {}
+    if only is not None:
+        where["postgresql_where"] = where["sqlite_where"] = sa.text(only)
+    return Unnamed("ix", columns, lambda given: sa.Index(given or name, *columns, **where))
+
+
+def named(metadata: sa.MetaData, table: str, *items: Unnamed) -> tuple[Any, ...]:
+    """Make constraints and indexes with the names that they keep.
+
+    Where the host's naming convention has a name for one, it gets that; where it has none, the
+    database names it. A convention that can't name it, because it asks for a name that isn't there
+    or for something that only the host's tables have, is passed over.
+    """
+    return tuple(item.make(_name(metadata, table, item)) for item in items)
+
+
+def _name(metadata: sa.MetaData, table: str, item: Unnamed) -> str | None:
+    trial = sa.MetaData(schema=metadata.schema, naming_convention=metadata.naming_convention)
+    made = item.make(None)
+    try:
+        sa.Table(table, trial, *(sa.Column(name, sa.Integer()) for name in item.columns), made)
+        name = made.name
+    except Exception:  # a convention may be any function of the host's
+        name = item.make(None).name or "_".join((item.kind, table, *item.columns))
+    # SQLAlchemy takes a name of this class as it is.
+    return None if name is None else conv(name)
+
+
+class _Own:
+    """What every own table has in common."""
 
     if TYPE_CHECKING:
         __table__: ClassVar[sa.Table]
+        __tablename__: ClassVar[str]
+        metadata: ClassVar[sa.MetaData]
 
         def __init__(self, **values: Any) -> None: ...
 
 
 class Integration(_Own):
-    """One connection of an identity provider to one tenant."""
+    """One connection of an identity provider to one tenant.
+
+    Who removes one keeps its row, so that its history can still be read: ``removed`` says since
+    when, and ``former_name`` what it was called, because its name is free for another one.
+    ``draft`` says that it was never enabled, ``paused`` since when requests are put off.
+    """
 
     __tablename__ = "scim_integration"
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (sa.UniqueConstraint("tenant", "name"),)
+        return named(cls.metadata, cls.__tablename__, unique("tenant", "name"))
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
     description: Mapped[str] = mapped_column(sa.String(DESCRIPTION_LENGTH), default="")
     type: Mapped[str] = mapped_column(sa.String(32), default="scim-2.0")
     dialect: Mapped[str] = mapped_column(sa.String(32), default="generic")
-    enabled: Mapped[bool] = mapped_column(default=True)
-    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    updated: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    enabled: Mapped[bool] = mapped_column(sa.Boolean(), default=True)
+    created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    updated: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    draft: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
+    paused: Mapped[datetime | None] = mapped_column(instant())
+    removed: Mapped[datetime | None] = mapped_column(instant())
+    former_name: Mapped[str | None] = mapped_column(case_exact_string(NAME_LENGTH))
+    state_since: Mapped[datetime | None] = mapped_column(instant())
 
 
 class ServiceAccount(_Own):
@@ -117,12 +324,19 @@ class ServiceAccount(_Own):
 
     __tablename__ = "scim_service_account"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    integration_id: Mapped[uuid.UUID] = mapped_column(
-        sa.ForeignKey("scim_integration.id", ondelete="CASCADE"), unique=True
-    )
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
-    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("integration_id"),
+            foreign("integration_id", "scim_integration.id"),
+        )
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
+    created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
 
 
 class Role(_Own):
@@ -132,12 +346,12 @@ class Role(_Own):
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (sa.UniqueConstraint("tenant", "name"),)
+        return named(cls.metadata, cls.__tablename__, unique("tenant", "name"))
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
-    name: Mapped[str] = mapped_column(sa.String(NAME_LENGTH))
-    permissions: Mapped[dict[str, list[str]]] = mapped_column(sa.JSON)
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
+    permissions: Mapped[dict[str, list[str]]] = mapped_column(JsonDocument())
 
 
 class Binding(_Own):
@@ -151,47 +365,66 @@ class Binding(_Own):
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (
-            sa.UniqueConstraint("role_id", "service_account_id"),
-            sa.Index("ix_scim_binding_service_account", "service_account_id"),
-            sa.Index("ix_scim_binding_integration", "integration_id"),
-            sa.Index("ix_scim_binding_subject", "subject_type", "subject_id"),
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("role_id", "service_account_id"),
+            foreign("role_id", "scim_role.id"),
+            foreign("service_account_id", "scim_service_account.id"),
+            foreign("integration_id", "scim_integration.id"),
+            index("ix_scim_binding_service_account", "service_account_id"),
+            index("ix_scim_binding_integration", "integration_id"),
+            index("ix_scim_binding_subject", "subject_type", "subject_id"),
         )
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    role_id: Mapped[uuid.UUID | None] = mapped_column(
-        sa.ForeignKey("scim_role.id", ondelete="CASCADE")
-    )
-    service_account_id: Mapped[uuid.UUID | None] = mapped_column(
-        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE")
-    )
-    integration_id: Mapped[uuid.UUID | None] = mapped_column(
-        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
-    )
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    role_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    service_account_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    integration_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
     host_role: Mapped[str | None] = mapped_column(sa.String(255))
     subject_type: Mapped[str | None] = mapped_column(sa.String(16))
     subject_id: Mapped[str | None] = mapped_column(scim_id())
 
 
 class AccessToken(_Own):
-    """A bearer token; of its secret only the SHA-256 is kept."""
+    """A bearer token; of its secret only the SHA-256 is kept.
+
+    One that another has replaced knows it as ``successor_id``. It ends ``overlap_seconds`` after
+    the other was first used, at ``retires``, and later as long as it is still used itself.
+    """
 
     __tablename__ = "scim_access_token"
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (sa.Index("ix_scim_access_token_service_account", "service_account_id"),)
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            foreign("service_account_id", "scim_service_account.id"),
+            unique("key_id"),
+            index("ix_scim_access_token_service_account", "service_account_id"),
+        )
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    service_account_id: Mapped[uuid.UUID] = mapped_column(
-        sa.ForeignKey("scim_service_account.id", ondelete="CASCADE")
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    service_account_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    key_id: Mapped[str] = mapped_column(case_exact_string(32))
+    digest: Mapped[bytes] = mapped_column(
+        # What MySQL makes of BLOB(32); migration tools compare by name.
+        sa.LargeBinary(32).with_variant(mysql.TINYBLOB(), "mysql", "mariadb")
     )
-    key_id: Mapped[str] = mapped_column(case_exact_string(32), unique=True)
-    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
-    created: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    expires: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_used: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoked: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    expires: Mapped[datetime | None] = mapped_column(instant())
+    last_used: Mapped[datetime | None] = mapped_column(instant())
+    revoked: Mapped[datetime | None] = mapped_column(instant())
+    label: Mapped[str | None] = mapped_column(sa.String(NAME_LENGTH))
+    created_by: Mapped[str | None] = mapped_column(sa.String(255))
+    revoked_by: Mapped[str | None] = mapped_column(sa.String(255))
+    first_used: Mapped[datetime | None] = mapped_column(instant())
+    last_used_address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    last_used_agent: Mapped[str | None] = mapped_column(sa.String(255))
+    successor_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    overlap_seconds: Mapped[int | None] = mapped_column(sa.Integer())
+    retires: Mapped[datetime | None] = mapped_column(instant())
 
 
 class ExternalId(_Own):
@@ -201,64 +434,122 @@ class ExternalId(_Own):
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return (
-            sa.UniqueConstraint("integration_id", "resource_type", "link_id"),
-            sa.Index("ix_scim_external_id_link", "link_id"),
-            sa.Index("ix_scim_external_id_value", "integration_id", "resource_type", "external_id"),
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("integration_id", "resource_type", "link_id"),
+            foreign("integration_id", "scim_integration.id"),
+            index("ix_scim_external_id_link", "link_id"),
+            index("ix_scim_external_id_value", "integration_id", "resource_type", "external_id"),
         )
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    integration_id: Mapped[uuid.UUID] = mapped_column(
-        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
-    )
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
     resource_type: Mapped[str] = mapped_column(sa.String(16))
     link_id: Mapped[str] = mapped_column(scim_id())
     external_id: Mapped[str] = mapped_column(case_exact_string(255))
 
 
+_BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+REFUSED = "outcome <> 'ok'"
+"""What the index of refusals has; a query must say it in these words to be answered by it."""
+
+
 class Activity(_Own):
-    """One request that changed something or failed, or one act of an administrator."""
+    """One request that changed something or failed, or one act of an administrator.
+
+    It refers to its integration without a foreign key: what happened is true whatever becomes of
+    the integration. Refusals of one kind within an hour share a row, found by ``fold``: ``at`` is
+    when the first of them came, ``last_at`` the latest.
+    """
 
     __tablename__ = "scim_activity"
 
     @orm.declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        # Few entries need attention: where a database can, its index has only those.
-        needed = sa.text("attention IS NOT NULL")
-        return (
-            sa.Index("ix_scim_activity_page", "integration_id", "id"),
-            sa.Index(
-                "ix_scim_activity_attention",
-                "integration_id",
-                "attention",
-                "id",
-                postgresql_where=needed,
-                sqlite_where=needed,
-            ),
+        attention = ("integration_id", "attention", "id")
+        refused = ("integration_id", "outcome", "id")
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("fold"),
+            index("ix_scim_activity_page", "integration_id", "id"),
+            # Few entries need attention, and few are refused.
+            index("ix_scim_activity_attention", *attention, only="attention IS NOT NULL"),
+            index("ix_scim_activity_refused", *refused, only=REFUSED),
+            index("ix_scim_activity_tenant", "tenant", "id"),
+            index("ix_scim_activity_resource", "resource_id", "id"),
+            index("ix_scim_activity_name", "resource_name", "id"),
+            index("ix_scim_activity_request", "request_id"),
         )
 
-    id: Mapped[int] = mapped_column(
-        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
-    )
-    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    integration_id: Mapped[uuid.UUID] = mapped_column(
-        sa.ForeignKey("scim_integration.id", ondelete="CASCADE")
-    )
-    tenant: Mapped[str] = mapped_column(sa.String(TENANT_LENGTH))
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
     actor: Mapped[str | None] = mapped_column(sa.String(255))
     action: Mapped[str] = mapped_column(sa.String(64))
     resource_type: Mapped[str | None] = mapped_column(sa.String(16))
-    resource_id: Mapped[str | None] = mapped_column(sa.String(64))
-    resource_name: Mapped[str | None] = mapped_column(sa.String(255))
+    resource_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    resource_name: Mapped[str | None] = mapped_column(case_exact_string(255))
     outcome: Mapped[str] = mapped_column(sa.String(16))
     attention: Mapped[str | None] = mapped_column(sa.String(32))
-    status: Mapped[int | None] = mapped_column()
+    status: Mapped[int | None] = mapped_column(sa.Integer())
     scim_type: Mapped[str | None] = mapped_column(sa.String(32))
     detail: Mapped[str | None] = mapped_column(sa.String(1000))
-    duration_ms: Mapped[float | None] = mapped_column(sa.Float(53))
-    request_id: Mapped[str | None] = mapped_column(sa.String(64))
-    notes: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
-    payload: Mapped[Any | None] = mapped_column(sa.JSON(none_as_null=True))
+    duration_ms: Mapped[float | None] = mapped_column(
+        sa.Float(53).with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
+    )
+    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    notes: Mapped[list[str] | None] = mapped_column(JsonDocument())
+    payload: Mapped[Any | None] = mapped_column(JsonDocument())
+    cause: Mapped[str | None] = mapped_column(case_exact_string(64))
+    changes: Mapped[Any | None] = mapped_column(JsonDocument())
+    method: Mapped[str | None] = mapped_column(sa.String(16))
+    path: Mapped[str | None] = mapped_column(sa.String(1000))
+    address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    key_id: Mapped[str | None] = mapped_column(case_exact_string(32))
+    fold: Mapped[str | None] = mapped_column(case_exact_string(64))
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+    last_at: Mapped[datetime | None] = mapped_column(instant())
+    dismissed: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
+
+
+class Refusal(_Own):
+    """Requests that were refused before anybody knew whose they are, those of one day in a row.
+
+    They are folded by cause, token and address, and only what exists is named: neither an unknown
+    integration nor an unknown key id makes a row of its own. The rows of an integration and a day
+    are limited besides, so that nobody can fill the table.
+    """
+
+    __tablename__ = "scim_refusal"
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("fold"),
+            index("ix_scim_refusal_integration", "integration_id", "last_at"),
+            index("ix_scim_refusal_tenant", "tenant", "last_at"),
+        )
+
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    fold: Mapped[str] = mapped_column(case_exact_string(64))
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    integration_id: Mapped[uuid.UUID | None] = mapped_column(sa.Uuid())
+    cause: Mapped[str] = mapped_column(sa.String(32))
+    about: Mapped[datetime | None] = mapped_column(instant())
+    key_id: Mapped[str | None] = mapped_column(case_exact_string(32))
+    address: Mapped[str | None] = mapped_column(sa.String(ADDRESS_LENGTH))
+    user_agent: Mapped[str | None] = mapped_column(sa.String(255))
+    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    first_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    last_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+    dismissed: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
 
 
 # Identity is what tells two declarations apart, and it hashes at once: statements are cached by it.
@@ -273,23 +564,33 @@ class Models:
     access_token: type[AccessToken]
     external_id: type[ExternalId]
     activity: type[Activity]
+    refusal: type[Refusal]
 
 
 M = TypeVar("M", bound=_Own)
 
 
-def declare(base: type[Any]) -> Models:
-    """Declare the tables on a host's declarative base (``db.Model``, or any other).
+def own_base(metadata: sa.MetaData) -> type[orm.DeclarativeBase]:
+    """Return a declarative base of the extension's own over the host's metadata.
 
-    :param base: A class made by ``DeclarativeBase``, ``declarative_base()`` or Flask-SQLAlchemy.
-    :raises RuntimeError: when the base has them already.
+    What the host's base does to its models, such as a ``type_annotation_map``, dataclasses,
+    ``__mapper_args__`` or columns that each model has, is for the host's models.
+    """
+    namespace = {"metadata": metadata, "__module__": __name__, "__abstract__": True}
+    return types.new_class("ScimBase", (orm.DeclarativeBase,), exec_body=_filling(namespace))
+
+
+def declare(base: type[orm.DeclarativeBase]) -> Models:
+    """Declare the tables on a base of the extension's own.
+
+    :param base: what ``own_base`` returns for the host's metadata.
+    :raises RuntimeError: when the metadata has them already.
     """
     if Integration.__tablename__ in {table.name for table in base.metadata.tables.values()}:
         raise RuntimeError(
-            "The SCIM tables are already declared on this base: make one Provisioning for each "
+            "The SCIM tables are already declared in this metadata: make one Provisioning for each "
             "SQLAlchemy object, and register that one on every app with init_app."
         )
-    base = plain_base(base)
 
     def mapped(mixin: type[M]) -> type[M]:
         name = f"Scim{mixin.__name__}"
@@ -305,19 +606,8 @@ def declare(base: type[Any]) -> Models:
         access_token=mapped(AccessToken),
         external_id=mapped(ExternalId),
         activity=mapped(Activity),
+        refusal=mapped(Refusal),
     )
-
-
-def plain_base(base: type[Any]) -> type[Any]:
-    """Return ``base``, or one over the same metadata where ``base`` makes dataclasses.
-
-    A mixin without dataclass fields can't become a dataclass; the tables are what the host's
-    migrations and binds see, and those belong to the metadata.
-    """
-    if orm.MappedAsDataclass not in base.__mro__:
-        return base
-    namespace = {"metadata": base.metadata, "__module__": __name__}
-    return types.new_class("ScimBase", (orm.DeclarativeBase,), exec_body=_filling(namespace))
 
 
 def _filling(values: Mapping[str, Any]) -> Any:

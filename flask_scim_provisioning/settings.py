@@ -117,7 +117,27 @@ SETTINGS = (
         "Largest body of a bulk request that is read (bytes).",
         _count,
     ),
+    Setting(
+        "SCIM_WAIT_SECONDS",
+        20,
+        "How long a request waits for a busy database in all before it is answered with 503 "
+        "(seconds); less than your server's own time-out, which is 30 in gunicorn.",
+        _count,
+    ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),
+    Setting(
+        "SCIM_MAX_VALUES",
+        2_000,
+        "How many values a multi-valued attribute of one resource has at most; members of a group "
+        "have no limit.",
+        _count,
+    ),
+    Setting(
+        "SCIM_MAX_STORED_BYTES",
+        250_000,
+        "How much of one resource is kept beside your own columns (bytes).",
+        _count,
+    ),
     Setting(
         "SCIM_PROVISIONING_BASE_TEMPLATE",
         None,

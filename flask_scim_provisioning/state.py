@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from datetime import timedelta
 from typing import Any, cast
 
 from flask import current_app, has_request_context, request
-from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from .mapping import ResourceMapping
 from .models import Models
+from .scim.attributes import ResourceType
 from .scim.cursors import Seal, derive_key
 from .services.integrations import endpoint_path
+from .services.redaction import hidden_names
+from .sessions import OwnSessions
 
 __all__ = ["EXTENSION", "ProvisioningState", "current_provisioning"]
 
@@ -31,15 +35,19 @@ class ProvisioningState:
     """What one application keeps; built once by ``Provisioning.init_app``.
 
     :ivar provisioning: The ``Provisioning`` object, which belongs to no application.
+    :ivar sessions: Makes the sessions that use cases run in.
+    :ivar metadata: Where the extension's tables are declared, beside the host's.
     :ivar settings: Every setting by name.
-    :ivar mappings: ``"Users"`` and ``"Groups"`` to what is known of them.
+    :ivar mappings: ``"Users"`` and, unless the portal has users only, ``"Groups"`` to what is known
+        of them.
     :ivar admin_required: Says whether the current user may see the Provisioning pages; with None
         nobody may.
     :ivar tenant: Returns the tenant whose integrations the Provisioning pages show.
     """
 
     provisioning: object
-    database: SQLAlchemy
+    sessions: OwnSessions
+    metadata: MetaData
     settings: Mapping[str, Any]
     models: Models
     mappings: Mapping[str, ResourceMapping]
@@ -47,9 +55,14 @@ class ProvisioningState:
     tenant: Callable[[], str]
 
     @property
+    def hidden(self) -> frozenset[str]:
+        """The names of the attributes that the schemas never return, in lower case."""
+        return _hidden(tuple(mapping.resource_type for mapping in self.mappings.values()))
+
+    @property
     def session(self) -> Session:
-        """The host's session of this request or command."""
-        return self.database.session()
+        """The session of use cases in this request or command, which is not the host's own."""
+        return self.sessions.current
 
     @property
     def token_lifetime(self) -> timedelta | None:
@@ -87,6 +100,11 @@ class ProvisioningState:
         """Return the absolute SCIM base URL of an integration, without a slash at its end."""
         prefix = self.settings["SCIM_URL_PREFIX"]
         return self.root_url() + endpoint_path(prefix, tenant, integration_id)
+
+
+@functools.lru_cache(maxsize=64)
+def _hidden(types: tuple[ResourceType, ...]) -> frozenset[str]:
+    return hidden_names(types)
 
 
 def _state() -> ProvisioningState:

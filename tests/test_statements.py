@@ -241,7 +241,9 @@ def test_first_page_links_all_its_people_at_once(portal: Portal) -> None:
     """Who was there before SCIM gets an id when first answered; a page of them in one insert."""
     portal.client.get("/Users", count=0)
     portal.add_users([f"old{number}" for number in range(200)])
-    with portal.statements(at_most=6):
+    # On PostgreSQL the second transaction says anew how long it waits for others.
+    more = 1 if portal.engine.dialect.name == "postgresql" else 0
+    with portal.statements(at_most=6 + more):
         page = portal.client.get("/Users", count=100).json
     assert len({user["id"] for user in page["Resources"]}) == 100
 

@@ -7,23 +7,24 @@ import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from flask import Blueprint, Response, g, request
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
 
 from ..scim import errors
 from ..scim.errors import ScimError
-from ..services import activity
+from ..services import activity, refusals, subjects
 from ..services.activity import Action
-from ..services.scope import Scope, is_transient
+from ..services.database_errors import is_away, kind_of_error
+from ..services.scope import Scope
+from ..services.work import RETRY_AFTER, DatabaseUnavailable, ends_transaction
+from ..state import current_provisioning
 from . import responses
 
 __all__ = ["register"]
 
 logger = logging.getLogger(__name__)
 
-_RETRY_AFTER = 5
 _KINDS = {"Users": "User", "Groups": "Group"}
 
 _SCIM_ERRORS: Mapping[int, Callable[[str], ScimError]] = {
@@ -34,7 +35,7 @@ _SCIM_ERRORS: Mapping[int, Callable[[str], ScimError]] = {
     413: errors.PayloadTooLarge,
     415: lambda _text: errors.UnsupportedMediaType(),
     501: errors.NotImplementedHere,
-    503: lambda text: errors.TemporarilyUnavailable(text, retry_after=_RETRY_AFTER),
+    503: lambda text: errors.TemporarilyUnavailable(text, retry_after=RETRY_AFTER),
 }
 
 
@@ -78,60 +79,91 @@ def _aborted(exception: HTTPException) -> Response:
 
 def _failed(exception: Exception) -> Response:
     """Answer for what nobody foresaw: the log has it all, the client a sentence."""
-    if _is_temporary(exception):
-        logger.warning(
-            "Request %s: the database is busy or away (%s).",
-            _request_id(),
-            type(exception).__name__,
-        )
-        return _refused(
-            errors.TemporarilyUnavailable(
-                "The database is busy; send the request again.", retry_after=_RETRY_AFTER
-            )
-        )
+    if ends_transaction(exception):
+        unavailable = DatabaseUnavailable(reached=not is_away(exception))
+        unavailable.__cause__ = exception
+        return _refused(unavailable)
     _log(exception)
     return _refused(errors.InternalError())
-
-
-def _is_temporary(exception: Exception) -> bool:
-    """Whether the same request may succeed soon: the database is busy, or can't be reached."""
-    if isinstance(exception, DBAPIError):
-        no_connection = exception.statement is None
-        return no_connection or exception.connection_invalidated or is_transient(exception)
-    return isinstance(exception, PoolTimeout)
 
 
 def _log(exception: Exception) -> None:
     """Log a failure; of the database's errors only where and what kind, since they quote values."""
     if isinstance(exception, StatementError):
         where = "".join(traceback.format_tb(exception.__traceback__))
-        cause = type(exception.orig or exception).__name__
-        logger.error("Request %s failed with %s:\n%s", _request_id(), cause, where)
+        logger.error(
+            "Request %s failed with %s:\n%s", _request_id(), kind_of_error(exception), where
+        )
         return
     logger.error("Request %s failed.", _request_id(), exc_info=exception)
 
 
 def _record(error: ScimError) -> None:
-    """Write the failure down, once we know whose it is; after the rollback of what it did."""
+    """Write the failure down, once we know whose it is; after the rollback of what it did.
+
+    A database that can't be reached isn't asked to; that is logged once for a request.
+    """
     scope: Scope | None = g.get("scim_scope")
+    unavailable = error if isinstance(error, DatabaseUnavailable) else None
+    recorded = False
     if scope is None:
-        return
+        if unavailable is None:
+            _count_at_the_door(error)
+    elif unavailable is None or unavailable.reached:
+        recorded = _is_written(scope, error)
+    if unavailable is not None:
+        logger.warning(
+            "Request %s: the database is busy or away (%s); it is answered with 503 and %s.",
+            _request_id(),
+            kind_of_error(error.__cause__),
+            "recorded" if recorded else "not recorded",
+        )
+
+
+def _is_written(scope: Scope, error: ScimError) -> bool:
     try:
         scope.session.rollback()
     except SQLAlchemyError as failure:
         # The connection is gone, and what the request did with it.
         logger.warning("Request %s isn't recorded (%s).", _request_id(), type(failure).__name__)
-        return
+        return False
     endpoint = g.get("scim_endpoint")
     resources = endpoint.route.resources if endpoint is not None else None
-    activity.record_failure(
+    resource_id = endpoint.name if endpoint is not None and resources else None
+    name = None
+    if resources is not None:
+        mapping = current_provisioning.mappings[resources]
+        if request.method == "POST":
+            name = subjects.name_in(scope.request_body, mapping)
+        elif resource_id is not None and not isinstance(error, DatabaseUnavailable):
+            name = subjects.name_of(scope, mapping, resource_id)
+    return activity.record_failure(
         scope,
         g.get("scim_action", Action.REQUEST),
         status=int(error.status),
         scim_type=error.scim_type,
         detail=error.detail,
+        cause=activity.cause_of(error, error.detail),
         resource_type=_KINDS.get(resources or ""),
-        resource_id=endpoint.name if endpoint is not None and resources else None,
+        resource_id=resource_id,
+        resource_name=name,
+    )
+
+
+def _count_at_the_door(error: ScimError) -> None:
+    """Count a request whose token opened nothing, with the reason that the caller isn't told."""
+    if error.reason is None:
+        return
+    state, values = current_provisioning, request.view_args or {}
+    refusals.keep(
+        state.session,
+        state.models,
+        error,
+        tenant=values.get("scim_tenant", ""),
+        integration_id=values.get("scim_integration", ""),
+        origin=g.scim_origin,
+        request_id=_request_id(),
+        plain_http=not request.is_secure and state.root_url().startswith("https:"),
     )
 
 

@@ -160,12 +160,21 @@ def extension_attributes_at_their_place(
     if not misplaced:
         return body
     rewritten = {name: value for name, value in body.items() if name not in misplaced}
+    keys = {name.lower(): name for name in reversed(rewritten)}
+    extensions: dict[str, dict[str, Any] | None] = {}
+    given: dict[str, set[str]] = {}
     for name, (urn, _, attribute) in misplaced.items():
-        key = next((key for key in rewritten if key.lower() == urn.lower()), urn)
-        extension = rewritten.get(key)
-        if extension is None:
-            extension = {}
-        if isinstance(extension, Mapping) and attribute.lower() not in map(str.lower, extension):
-            rewritten[key] = {**extension, attribute: body[name]}
+        if urn not in extensions:
+            extension = rewritten.get(keys.get(urn.lower(), urn))
+            extension = {} if extension is None else extension
+            extensions[urn] = dict(extension) if isinstance(extension, Mapping) else None
+            given[urn] = set(map(str.lower, extensions[urn] or ()))
+        inner = extensions[urn]
+        if inner is not None and attribute.lower() not in given[urn]:
+            inner[attribute] = body[name]
+            given[urn].add(attribute.lower())
             leave(notes, f"{shown(name)} read as {urn}:{attribute}")
+    for urn, inner in extensions.items():
+        if inner is not None:
+            rewritten[keys.get(urn.lower(), urn)] = inner
     return rewritten

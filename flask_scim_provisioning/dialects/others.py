@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..scim.messages import check_depth
 from ..scim.urns import ENTERPRISE_USER
 from . import filters, operations, values
 from .base import Dialect
@@ -28,7 +29,7 @@ def enterprise_extension_from_old_urn(body: Mapping[str, Any], notes: Notes) -> 
     if not old or any(name.lower() == ENTERPRISE_USER.lower() for name in body):
         return body
     leave(notes, f"{old[0].lower()} read as {ENTERPRISE_USER}")
-    rest = {name: item for name, item in body.items() if name not in old}
+    rest = {name: item for name, item in body.items() if name.lower() not in _OLD_ENTERPRISE}
     return {**rest, ENTERPRISE_USER: body[old[0]]}
 
 
@@ -43,6 +44,7 @@ def object_from_json_text(text: str, notes: Notes) -> Any:
         return text
     if not isinstance(value, dict):
         return text
+    check_depth(value)
     leave(notes, "JSON in a string read as an object in an operation without a path")
     return value
 

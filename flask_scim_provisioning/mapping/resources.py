@@ -14,7 +14,9 @@ from ..models import Models
 from ..scim import attributes as scim
 from .bindings.base import Binding, Keeping
 from .bindings.members import MembersBinding
+from .bindings.slots import Slot
 from .declare.schemas import ResourceSchema
+from .host.making import names_in
 from .host.tables import HostTable
 
 __all__ = ["ACTIVE", "Mappings", "ResourceMapping"]
@@ -57,6 +59,7 @@ class ResourceMapping:
     """A schema and the host's table, with a binding for every attribute.
 
     :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
+    :ivar display: what one is called, for people.
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
     :ivar plans: how rows become resources, by what clients ask for.
@@ -68,6 +71,7 @@ class ResourceMapping:
     options: Any
     models: Models
     bindings: Mapping[str, Binding]
+    display: Slot
     members: MembersBinding | None = None
     memberships: MembersBinding | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
@@ -132,6 +136,15 @@ class ResourceMapping:
         )
 
     @functools.cached_property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """The attributes of the host's objects that each attribute is read from."""
+        mapper = self.table.mapper
+        return {
+            key: frozenset(names_in(mapper, binding.expressions))
+            for key, binding in self.bindings.items()
+        }
+
+    @functools.cached_property
     def _references(self) -> tuple[str, ...]:
         return tuple(key for key, binding in self.bindings.items() if binding.refers)
 
@@ -173,7 +186,7 @@ class ResourceMapping:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
             if not binding.writable():
                 attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
-            elif attribute.name == ACTIVE or not binding.clearable():
+            elif attribute.name == ACTIVE or binding.is_demanded():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))

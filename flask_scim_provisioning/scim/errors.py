@@ -18,8 +18,10 @@ class ScimError(Exception):
     """A request that can't be answered, in the words of the protocol.
 
     :param detail: A sentence for the person who runs the client; without values.
+    :ivar reason: What the service's own administrators may know beside it; never answered.
     """
 
+    reason: object = None
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     scim_type: ClassVar[str | None] = None
 
@@ -136,6 +138,15 @@ class InvalidCount(ScimError):
         detail: str = "With a cursor, count is a whole number; send one, or leave count out.",
     ) -> None:
         super().__init__(detail)
+
+
+class PortalConflict(ScimError):
+    """The portal's own state or rules stand against it; its team has to mend that.
+
+    RFC 7644 section 3.12: 409 without a ``scimType``, so that nobody looks for a twin.
+    """
+
+    status = HTTPStatus.CONFLICT
 
 
 class UnresolvedReference(ScimError):

@@ -67,8 +67,7 @@ def matches(node: Filter, flat: Mapping[str, Any], resource_type: ResourceType) 
         case Select(path=path, term=term):
             attribute = selected(path, resource_type)
             elements = flat.get(attribute.key) or ()
-            check_elements(term, attribute.attribute)
-            return any(element_matches(term, item, attribute.attribute) for item in elements)
+            return any(map(element_test(term, attribute.attribute), elements))
         case _:
             assert_never(node)
 
@@ -78,23 +77,32 @@ def element_matches(node: Filter, element: Any, attribute: Attribute) -> bool:
 
     An element that is no object is compared by the name ``value``.
 
-    :raises InvalidFilter: as :func:`matches` does.
+    :raises InvalidFilter: as :func:`matches` does, and for every term.
+    """
+    return element_test(node, attribute)(element)
+
+
+def element_test(node: Filter, attribute: Attribute) -> Callable[[Any], bool]:
+    """Return what says whether an element satisfies the filter in brackets.
+
+    :raises InvalidFilter: as :func:`element_matches` does.
     """
     match node:
-        case Compare(path=path, op=op, value=value):
-            sub = _element_part(path, attribute)
-            location = Location(attribute.name, attribute, None if sub is attribute else sub)
-            operand = comparable(location, op, value)
-            return _compare(sub, _part(element, sub, attribute), op, operand)
+        case Compare(op=op):
+            sub, operand = element_operand(node, attribute)
+            return lambda element: _compare(sub, _part(element, sub, attribute), op, operand)
         case Present(path=path):
-            sub = _element_part(path, attribute)
-            return any(map(_present, _part(element, sub, attribute)))
+            part = _element_part(path, attribute)
+            return lambda element: any(map(_present, _part(element, part, attribute)))
         case And(terms=terms):
-            return all(element_matches(term, element, attribute) for term in terms)
+            every = [element_test(term, attribute) for term in terms]
+            return lambda element: all(test(element) for test in every)
         case Or(terms=terms):
-            return any(element_matches(term, element, attribute) for term in terms)
+            some = [element_test(term, attribute) for term in terms]
+            return lambda element: any(test(element) for test in some)
         case Not(term=term):
-            return not element_matches(term, element, attribute)
+            contrary = element_test(term, attribute)
+            return lambda element: not contrary(element)
         case Select():
             raise InvalidFilter("Brackets can't stand inside brackets; take the inner ones out.")
         case _:
@@ -125,24 +133,31 @@ def check_filter(node: Filter, resource_type: ResourceType) -> None:
 def check_elements(node: Filter, attribute: Attribute) -> None:
     """Make sure that every term of a filter in brackets can be evaluated.
 
-    :raises InvalidFilter: as :func:`element_matches` does, and for every term.
+    :raises InvalidFilter: as :func:`element_matches` does.
     """
-    match node:
-        case Compare(path=path, op=op, value=value):
-            sub = _element_part(path, attribute)
-            location = Location(attribute.name, attribute, None if sub is attribute else sub)
-            comparable(location, op, value)
-        case Present(path=path):
-            _element_part(path, attribute)
-        case And(terms=terms) | Or(terms=terms):
-            for term in terms:
-                check_elements(term, attribute)
-        case Not(term=term):
-            check_elements(term, attribute)
-        case Select():
-            raise InvalidFilter("Brackets can't stand inside brackets; take the inner ones out.")
-        case _:
-            assert_never(node)
+    element_test(node, attribute)
+
+
+def element_operand(node: Compare, attribute: Attribute) -> tuple[Attribute, Operand]:
+    """Return what a comparison in brackets looks at in each element, and what it wants to find.
+
+    :raises InvalidFilter: as :func:`element_matches` does.
+    """
+    sub = _element_part(node.path, attribute)
+    location = Location(attribute.name, attribute, None if sub is attribute else sub)
+    return sub, comparable(location, node.op, node.value)
+
+
+def compared_values(sub: Attribute, element: Any, attribute: Attribute) -> list[Any]:
+    """Return the values of an element that ``eq`` compares, in the form that is compared.
+
+    What is no scalar equals none, and is left out.
+    """
+    return [
+        left
+        for value in _part(element, sub, attribute)
+        if isinstance(left := _left(sub, value), str | bool | int | float | datetime)
+    ]
 
 
 def searched(path: AttrPath, resource_type: ResourceType) -> Location:

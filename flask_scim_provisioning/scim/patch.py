@@ -10,18 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .applying import apply_change, apply_changes
 from .attributes import Attribute, Mutability, ResourceType, Schema, Type
-from .changes import (
-    Add,
-    Change,
-    Edit,
-    Remove,
-    Replace,
-    Set,
-    Target,
-    apply_change,
-    apply_changes,
-)
+from .changes import Add, Change, Edit, Remove, Replace, Set, Target
 from .errors import (
     InvalidPath,
     InvalidSyntax,

@@ -1,7 +1,9 @@
-"""What happened: one entry for each request that changed something or failed.
+"""What happened: one entry for each request that changed something, and for each kind of failure.
 
 Entries of what was done join the transaction that did it; entries of what failed are written by a
-transaction of their own, after the rollback. Secrets never get here: payloads are redacted first.
+transaction of their own, after the rollback. Failures of one kind and one subject within an hour
+share an entry, which counts them; failed reads have no subject, so that nobody fills the log by
+asking. Secrets never get here: payloads, paths and details are redacted first.
 """
 
 from __future__ import annotations
@@ -9,21 +11,24 @@ from __future__ import annotations
 import enum
 import functools
 import logging
+import re
 import time
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ..models import Models, utcnow
-from ..scim.errors import TemporarilyUnavailable
-from .redaction import redact, storable_text
-from .scope import Scope, rowcount, run_transaction
+from ..models import REFUSED, Models, utcnow
+from .database_errors import kind_of_error
+from .folding import counting_insert, fold_of
+from .redaction import redact, redact_path, redact_text, storable_text
+from .scope import Scope
+from .work import rowcount, run_transaction
 
 __all__ = [
     "Action",
@@ -31,19 +36,36 @@ __all__ = [
     "ActivityPage",
     "Attention",
     "AttentionCount",
+    "cause_of",
     "count_attention",
+    "entry",
     "page",
     "prune",
     "recent",
     "record",
     "record_administration",
     "record_failure",
-    "write",
 ]
 
 logger = logging.getLogger(__name__)
 
 _PRUNE_AT_ONCE = 5_000
+_UNAVAILABLE = 503
+_LONGEST_PATH = 1000
+
+# What a refusal takes from the latest of those that share its entry.
+_NEWEST = (
+    "last_at",
+    "detail",
+    "duration_ms",
+    "request_id",
+    "notes",
+    "payload",
+    "path",
+    "address",
+    "key_id",
+    "dismissed",
+)
 
 
 class Action(enum.StrEnum):
@@ -66,10 +88,26 @@ class Action(enum.StrEnum):
     MEMBERS_CHANGED = "group.members.changed"
     REQUEST = "request"
     INTEGRATION_CREATED = "integration.created"
+    INTEGRATION_EDITED = "integration.edited"
+    INTEGRATION_PAUSED = "integration.paused"
+    INTEGRATION_REMOVED = "integration.removed"
     INTEGRATION_ENABLED = "integration.enabled"
     INTEGRATION_DISABLED = "integration.disabled"
     TOKEN_ROTATED = "token.rotated"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
+    ATTENTION_DISMISSED = "attention.dismissed"
+
+
+READS = frozenset(
+    {
+        Action.USER_READ,
+        Action.USER_SEARCHED,
+        Action.GROUP_READ,
+        Action.GROUP_SEARCHED,
+        Action.REQUEST,
+    }
+)
+"""What has no subject when it fails."""
 
 
 class Attention(enum.StrEnum):
@@ -86,6 +124,13 @@ class ActivityEntry:
     :ivar actor: The administrator who acted; None for the identity provider.
     :ivar outcome: ``"ok"``, ``"refused"`` (4xx) or ``"failed"`` (5xx).
     :ivar attention: One of ``Attention``, where not all that was sent could be done.
+    :ivar cause: What failures with the same reason have in common; None for what was done.
+    :ivar changes: What was changed: ``attributes`` (names), ``added`` and ``removed`` (the host's
+        keys of members), ``added_count``, ``removed_count``, ``skipped`` (ids that name nobody),
+        ``kept`` (a DELETE that deactivated), ``was`` (settings before).
+    :ivar count: How many requests the entry stands for; ``at`` is the first and ``last_at`` the
+        latest of them.
+    :ivar dismissed: Whether an administrator has said that it needs no attention.
     """
 
     id: int
@@ -106,6 +151,20 @@ class ActivityEntry:
     request_id: str | None
     notes: Sequence[str] | None
     payload: Any | None
+    cause: str | None
+    changes: Mapping[str, Any] | None
+    method: str | None
+    path: str | None
+    address: str | None
+    key_id: str | None
+    count: int
+    last_at: datetime | None
+    dismissed: bool
+
+    @property
+    def latest(self) -> datetime:
+        """When it happened, or happened last."""
+        return self.last_at or self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +215,10 @@ def _row(
     status: int,
     scim_type: str | None,
     detail: str | None,
+    cause: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    origin, hidden = scope.origin, scope.hidden
     return {
         "at": utcnow(),
         "integration_id": scope.integration_id,
@@ -170,11 +232,23 @@ def _row(
         "attention": attention,
         "status": int(status),
         "scim_type": scim_type,
-        "detail": storable_text(detail, 1000),
+        "detail": None if detail is None else storable_text(redact_text(detail, hidden), 1000),
         "duration_ms": (time.perf_counter() - scope.started) * 1000,
         "request_id": storable_text(scope.request_id, 64),
         "notes": redact(scope.notes) if scope.notes else None,
-        "payload": redact(scope.request_body),
+        "payload": redact(scope.request_body, hidden),
+        "cause": cause,
+        "changes": changes or None,
+        "method": origin.method,
+        "path": None
+        if origin.path is None
+        else storable_text(redact_path(origin.path, hidden), _LONGEST_PATH),
+        "address": storable_text(origin.address, 45),
+        "key_id": origin.key_id,
+        "fold": None,
+        "count": 1,
+        "last_at": None,
+        "dismissed": False,
     }
 
 
@@ -190,6 +264,7 @@ def record(
     status: int,
     scim_type: str | None = None,
     detail: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an entry in the transaction that does what it tells of.
 
@@ -198,6 +273,7 @@ def record(
     :param resource_name: What an administrator knows it by: ``userName`` or ``displayName``.
     :param attention: Why somebody should look at it although it succeeded.
     :param status: The HTTP status of the answer.
+    :param changes: As ``ActivityEntry.changes``.
     """
     row = _row(
         scope,
@@ -210,17 +286,22 @@ def record(
         status=status,
         scim_type=scim_type,
         detail=detail,
+        changes=changes,
     )
-    if scope.batch is not None:
-        scope.batch.entries.append(row)
-        return
-    scope.session.connection().execute(_insert(scope.models), row)
+    scope.work.log(scope.session, _insert(scope.models), row)
 
 
-def write(scope: Scope, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the entries of a batch, in the transaction that does what they tell of."""
-    if rows:
-        scope.session.connection().execute(_insert(scope.models), rows)
+_SHOWN = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+def cause_of(error: Exception, detail: str) -> str:
+    """Return what failures with the same reason have in common, at most 64 characters.
+
+    The sentence of a refusal names attributes and says what is wrong with them; what it quotes is
+    left out, because it differs from person to person.
+    """
+    name = type(error).__name__[:50]
+    return f"{name}-{zlib.crc32(_SHOWN.sub('', detail).encode(errors='replace')):08x}"
 
 
 def record_failure(
@@ -230,15 +311,20 @@ def record_failure(
     status: int,
     scim_type: str | None = None,
     detail: str | None = None,
+    cause: str | None = None,
     resource_type: str | None = None,
     resource_id: object | None = None,
     resource_name: str | None = None,
-) -> None:
+) -> bool:
     """Write an entry of what failed, in a transaction of its own; call it after the rollback.
 
     In a batch it joins the batch's transaction, which goes on after one of its operations failed.
 
-    It never raises: the client gets the answer to its own failure, not to ours.
+    It never raises, and never waits: the client gets the answer to its own failure, not to ours.
+
+    :param cause: As ``cause_of`` returns it.
+    :returns: whether it was written; why not, is logged, unless the database is busy or away,
+        which its caller logs.
     """
     row = _row(
         scope,
@@ -250,14 +336,26 @@ def record_failure(
         status=status,
         scim_type=scim_type,
         detail=detail,
+        cause=cause or f"{status}-{scim_type or ''}",
     )
-    if scope.batch is not None:
-        scope.batch.entries.append(row)
-        return
-    try:
-        run_transaction(scope.session, lambda: scope.session.execute(_insert(scope.models), row))
-    except (SQLAlchemyError, TemporarilyUnavailable):
-        logger.exception("The failure of request %s could not be recorded.", scope.request_id)
+    statement = _insert(scope.models)
+    if not scope.work.is_shared:
+        subject = None if action in READS else row["resource_id"] or row["resource_name"]
+        hour = row["at"].replace(minute=0, second=0, microsecond=0)
+        row["fold"] = fold_of(
+            scope.integration_id, action, row["outcome"], status, row["cause"], subject, hour
+        )
+        row["last_at"] = row["at"]
+        backend = scope.session.get_bind().dialect.name
+        statement = counting_insert(scope.models.activity.__table__, backend, _NEWEST)
+    prevented = scope.work.log_failure(scope.session, statement, row)
+    if prevented is not None and status != _UNAVAILABLE:
+        logger.warning(
+            "The failure of request %s could not be recorded (%s).",
+            scope.request_id,
+            kind_of_error(prevented),
+        )
+    return prevented is None
 
 
 def record_administration(
@@ -269,8 +367,16 @@ def record_administration(
     action: Action,
     actor: str | None,
     now: datetime,
+    detail: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    key_id: str | None = None,
 ) -> None:
-    """Write what an administrator did, in the transaction that does it."""
+    """Write what an administrator did, in the transaction that does it.
+
+    :param detail: A sentence about it; without secrets.
+    :param changes: As ``ActivityEntry.changes``.
+    :param key_id: Of the token that it is about.
+    """
     row = {
         "at": now,
         "integration_id": integration_id,
@@ -278,6 +384,11 @@ def record_administration(
         "actor": storable_text(actor, 255),
         "action": action.value,
         "outcome": "ok",
+        "detail": storable_text(detail, 1000),
+        "changes": changes or None,
+        "key_id": key_id,
+        "count": 1,
+        "dismissed": False,
     }
     session.execute(_insert(models), row)
 
@@ -289,18 +400,34 @@ def recent(
     return page(session, models, integration_id, limit=limit).entries
 
 
+def entry(
+    session: Session, models: Models, integration_id: uuid.UUID, entry_id: int
+) -> ActivityEntry | None:
+    """Return one entry of an integration, or None where it has none with this id."""
+    table = models.activity.__table__
+    statement = _entries(models).where(
+        table.c.integration_id == integration_id, table.c.id == entry_id
+    )
+    row = session.execute(statement).first()
+    return None if row is None else ActivityEntry(*row)
+
+
 def page(
     session: Session,
     models: Models,
-    integration_id: uuid.UUID,
+    integration_id: uuid.UUID | None = None,
     *,
+    tenant: str | None = None,
     limit: int = 50,
     before: int | None = None,
     outcome: str | None = None,
     attention: Attention | None = None,
     resource_type: str | None = None,
+    action: str | None = None,
+    cause: str | None = None,
+    text: str | None = None,
 ) -> ActivityPage:
-    """Return one page of an integration's entries, newest first.
+    """Return one page of entries, newest first: an integration's, a tenant's, or all there are.
 
     A page begins after an id and not at an offset: a busy integration writes while somebody reads,
     and old pages cost as little as new ones.
@@ -309,21 +436,51 @@ def page(
     :param outcome: Only these: ``"ok"``, ``"refused"`` or ``"failed"``.
     :param attention: Only those that need attention for this reason.
     :param resource_type: Only these: ``"User"`` or ``"Group"``.
+    :param action: Only these: a value of ``Action``.
+    :param cause: Only the failures with this cause.
+    :param text: Only those about this person or group (name or id), or of this request id.
     """
     table = models.activity.__table__
-    statement = _entries(models).where(table.c.integration_id == integration_id).limit(limit + 1)
+    statement = _entries(models).limit(limit + 1)
+    if integration_id is not None:
+        statement = statement.where(table.c.integration_id == integration_id)
+    if tenant is not None:
+        statement = statement.where(table.c.tenant == tenant)
     if before is not None:
         statement = statement.where(table.c.id < before)
     if outcome is not None:
         statement = statement.where(table.c.outcome == outcome)
+    if cause is not None:
+        statement = statement.where(table.c.cause == cause)
+    if cause is not None or outcome in ("refused", "failed"):
+        # Said in the words of the partial index, so that every database knows that it may take it.
+        statement = statement.where(sa.text(REFUSED))
     if attention is not None:
         statement = statement.where(table.c.attention == attention)
     if resource_type is not None:
         statement = statement.where(table.c.resource_type == resource_type)
+    if action is not None:
+        statement = statement.where(table.c.action == action)
+    if text is not None:
+        statement = statement.where(table.c.id.in_(_about(table, text)))
     entries = [ActivityEntry(*row) for row in session.execute(statement)]
     if len(entries) <= limit:
         return ActivityPage(entries, None)
     return ActivityPage(entries[:limit], entries[limit - 1].id)
+
+
+def _about(table: Any, text: str) -> Any:
+    """Return the ids of the entries about a text: each way to find it has an index of its own."""
+    names = list(dict.fromkeys([text, text.lower()]))
+    found = [
+        sa.select(table.c.id).where(condition)
+        for condition in (
+            table.c.resource_id == text.lower(),
+            table.c.resource_name.in_(names),
+            table.c.request_id == text,
+        )
+    ]
+    return sa.union_all(*found)
 
 
 def count_attention(
@@ -352,22 +509,26 @@ def count_attention(
 def prune(session: Session, models: Models, before: datetime) -> int:
     """Delete the entries older than ``before``, and return how many they were.
 
-    Ids grow with time, so the first entry to keep is found from the old end, without an index on
-    the time; many small transactions keep nobody waiting.
+    Ids grow with time, so they are gone through from the old end, many small transactions that keep
+    nobody waiting. An entry that is young in spite of its id (a clock was wrong, rows were put
+    back, a refusal came again) is stepped over.
     """
     table = models.activity.__table__
-    keep = session.scalar(
-        sa.select(table.c.id).where(table.c.at >= before).order_by(table.c.id).limit(1)
-    )
-    first, last = session.execute(sa.select(sa.func.min(table.c.id), sa.func.max(table.c.id))).one()
-    if first is None:
-        return 0
-    end = keep if keep is not None else last + 1
-    deleted = 0
-    for start in range(first, end, _PRUNE_AT_ONCE):
-        chunk = sa.delete(table).where(
-            table.c.id >= start, table.c.id < min(start + _PRUNE_AT_ONCE, end)
-        )
-        result = run_transaction(session, functools.partial(session.execute, chunk))
-        deleted += rowcount(result)
-    return deleted
+    old = sa.func.coalesce(table.c.last_at, table.c.at) < before
+    deleted, start = 0, 0
+    while True:
+        part = sa.select(table.c.id, old).where(table.c.id >= start).order_by(table.c.id)
+        rows = session.execute(part.limit(_PRUNE_AT_ONCE)).all()
+        if not rows:
+            return deleted
+        last = rows[-1].id
+        if any(row[1] for row in rows):
+            chunk = sa.delete(table).where(table.c.id.between(rows[0].id, last), old)
+            result = run_transaction(session, functools.partial(session.execute, chunk))
+            deleted += rowcount(result)
+            start = last + 1
+            continue
+        beyond = session.scalar(sa.select(sa.func.min(table.c.id)).where(table.c.id > last, old))
+        if beyond is None:
+            return deleted
+        start = beyond

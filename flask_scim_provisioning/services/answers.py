@@ -94,10 +94,7 @@ def send(scope: Scope, signal: Any, outcome: Outcome, **more: Any) -> None:
         request_id=scope.request_id,
         **more,
     )
-    if scope.batch is None:
-        announce()
-    else:
-        scope.batch.after_commit.append(announce)
+    scope.work.after_commit(announce)
 
 
 def answer(

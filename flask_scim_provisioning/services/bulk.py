@@ -2,24 +2,29 @@
 
 One that fails takes nothing with it: each has a savepoint of its own, which plain creations share
 until one of them fails. What they tell the activity log is written at the end, at once, and signals
-are sent after the commit.
+are sent after the commit. Where the transaction itself ends early, nothing was done: all of it is
+repeated, or refused as a whole.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
+import re
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ..mapping.access import searching
-from ..mapping.access.reading import Unsettled
 from ..mapping.resources import ResourceMapping
+from ..models import Models
 from ..scim.bulk import (
     BulkOperation,
     BulkRequest,
@@ -30,14 +35,25 @@ from ..scim.bulk import (
     resolve,
     schedule,
 )
-from ..scim.errors import EndpointNotFound, InternalError, ScimError, UnresolvedReference, shown
+from ..scim.errors import (
+    EndpointNotFound,
+    IntegrationDisabled,
+    InternalError,
+    ScimError,
+    Unauthorized,
+    UnresolvedReference,
+    shown,
+)
+from ..scim.evaluate import fold
 from ..scim.messages import read_patch_envelope
 from ..scim.versions import Preconditions
 from . import activity, directory
 from .activity import Action
 from .answers import Resource
 from .changes import view_of
-from .scope import Batch, Scope, begin_writing, is_transient, run_transaction, transact
+from .scope import Scope, refuse_removed, transact
+from .subjects import name_in
+from .work import Batch, DatabaseUnavailable, begin_writing, ends_transaction, savepoint
 
 __all__ = ["run_bulk"]
 
@@ -56,28 +72,111 @@ def run_bulk(
     for it. After ``failOnErrors`` errors the rest isn't carried out, and has no result.
 
     :param mappings: by endpoint, without its slash.
-    :raises TemporarilyUnavailable: when the database is busy; then nothing was changed.
+    :raises DatabaseUnavailable: when the database can't do all of it; then nothing was changed.
+    :raises IntegrationDisabled: when it was disabled meanwhile; then nothing was changed either.
     """
     steps = schedule(request.operations)
+    if request.fail_on_errors is None:
+        steps = list(_in_order_of_names(steps, mappings))
 
     def work() -> tuple[list[BulkResult], Batch]:
         batch = Batch()
+        scope.budget.renew()  # this may be another attempt
         begin_writing(scope.session)
-        run = _Run(replace(scope, batch=batch), batch, mappings, request.fail_on_errors)
-        run.look_names_up(request.operations)
-        results = run.all(steps)
-        batch.later.send()
-        activity.write(scope, batch.entries)
+        run = _Run(replace(scope, work=batch), batch, mappings, request.fail_on_errors)
+        # PostgreSQL itself refuses to go on after a transaction has failed; the others begin a new
+        # one, and the savepoint isn't there any more when it is released.
+        backend = scope.session.connection().dialect.name
+        with nullcontext() if backend == "postgresql" else savepoint(scope.session):
+            run.lock_links(request.operations)
+            run.look_names_up(request.operations)
+            results = run.all(steps)
+            run.require_enabled(_locked_integration(scope.models))
+            run.gather()
+            batch.write(scope.session)
         return results, batch
 
-    results, batch = run_transaction(scope.session, work)
-    for announce in batch.after_commit:
+    try:
+        results, batch = scope.work.run(scope.session, work)
+    except (IntegrityError, DatabaseUnavailable) as error:
+        if not isinstance(error, DatabaseUnavailable) or error.reached:
+            refuse_removed(scope, error)
+        raise
+    for announce in batch.announcements:
         announce()
     return results
 
 
 _TOGETHER = 100
 """How many creations share a savepoint at most."""
+
+_LOCKED_AT_ONCE = 5_000
+
+_ENABLED_EVERY = 1.0
+"""How often a long request finds out whether it was disabled meanwhile (seconds)."""
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _in_order_of_names(
+    steps: Sequence[Step], mappings: Mapping[str, ResourceMapping]
+) -> Iterator[Step]:
+    """Yield the steps, and creations that follow each other in the order of their names.
+
+    Two requests that create the same names in opposite orders would each wait for the other. Of
+    creations that refer to nothing else of the request, the order makes no difference (RFC 7644
+    section 3.7.1).
+    """
+
+    def name(step: Step) -> tuple[str, str]:
+        operation = step.operation
+        mapping = mappings.get(operation.endpoint)
+        named = operation.data.get(mapping.lookup_key) if mapping is not None else None
+        return operation.endpoint, fold(named) if isinstance(named, str) else ""
+
+    for plain, group in itertools.groupby(steps, _is_plain):
+        run = list(group)
+        yield from sorted(run, key=name) if plain else run
+
+
+def _ids_in(data: Any) -> Iterator[str]:
+    """Yield what may be an id of a resource, at any depth of a body."""
+    waiting = [data]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                yield from (found.lower() for found in _ID.findall(text))
+            case dict() as members:
+                waiting.extend(members.values())
+            case list() as items:
+                waiting.extend(items)
+
+
+def _lock(links: sa.FromClause) -> sa.Select[Any]:
+    """Return the statement that locks links in the order of their ids.
+
+    MySQL and MariaDB would lock every link where they read all of a small table.
+    """
+    statement = (
+        sa.select(links.c.id)
+        .where(links.c.id.in_(sa.bindparam("ids", expanding=True)))
+        .order_by(links.c.id)
+        .with_for_update()
+    )
+    for backend in ("mysql", "mariadb"):
+        statement = statement.with_hint(links, "FORCE INDEX (PRIMARY)", backend)
+    return statement
+
+
+@functools.lru_cache(maxsize=64)
+def _integration(models: Models) -> sa.Select[Any]:
+    table = models.integration.__table__
+    return sa.select(table.c.enabled).where(table.c.id == sa.bindparam("integration"))
+
+
+@functools.lru_cache(maxsize=64)
+def _locked_integration(models: Models) -> sa.Select[Any]:
+    return _integration(models).with_for_update(read=True)
 
 
 def _is_plain(step: Step) -> bool:
@@ -86,22 +185,12 @@ def _is_plain(step: Step) -> bool:
     return operation.method == "POST" and operation.fault is None and not operation.references
 
 
-def _asks_for_all_again(error: Exception) -> bool:
-    """Say whether it is the transaction that failed, and not one operation."""
-    if isinstance(error, DBAPIError):
-        return is_transient(error) or error.connection_invalidated
-    return isinstance(error, Unsettled)
-
-
-def _scope_of(scope: Scope, operation: BulkOperation) -> Scope:
-    return replace(scope, started=time.perf_counter(), notes=[], request_body=operation.data)
-
-
 @dataclass(slots=True)
 class _Run:
     """One attempt at all operations.
 
     :ivar batch: the scope's, for its end.
+    :ivar told: what each operation leaves for that end, by its number.
     :ivar ids: the id of each resource that was created, by its ``bulkId``.
     :ivar later: the PATCH that completes a resource, where references had to wait.
     """
@@ -110,9 +199,69 @@ class _Run:
     batch: Batch
     mappings: Mapping[str, ResourceMapping]
     fail_on_errors: int | None
+    told: list[tuple[int, Batch]] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
     later: list[tuple[BulkResult, Any]] = field(default_factory=list)
     errors: int = 0
+    asked: float = field(default_factory=time.perf_counter)
+
+    def lock_links(self, operations: Iterable[BulkOperation]) -> None:
+        """Lock at once what the request names, in one order, so that no two wait for each other.
+
+        Groups come before users, as in a request that changes the members of one group. SQLite has
+        one writer at a time.
+        """
+        connection = self.scope.session.connection()
+        if connection.dialect.name == "sqlite":
+            return
+        named: set[str] = set()
+        for operation in operations:
+            mapping = self.mappings.get(operation.endpoint)
+            if mapping is None or operation.fault is not None:
+                continue
+            named.update(_ids_in(operation.resource_id))
+            if mapping.members is not None:
+                named.update(_ids_in(operation.data))
+        ids = sorted(named)
+        for mapping in sorted(self.mappings.values(), key=lambda each: each.members is None):
+            statement = mapping.kept(
+                "links of a bulk request", functools.partial(_lock, mapping.links)
+            )
+            for start in range(0, len(ids), _LOCKED_AT_ONCE):
+                part = ids[start : start + _LOCKED_AT_ONCE]
+                connection.execute(statement, {"ids": part}).all()
+
+    def require_enabled(self, statement: sa.Select[Any]) -> None:
+        """Refuse all of a request whose integration was disabled or removed meanwhile.
+
+        :raises IntegrationDisabled: when an administrator has disabled it.
+        :raises Unauthorized: when it was removed.
+        """
+        scope = self.scope
+        found = scope.session.connection().execute(statement, {"integration": scope.integration_id})
+        enabled = found.scalar_one_or_none()
+        if enabled is None:
+            raise Unauthorized
+        if not enabled:
+            raise IntegrationDisabled
+        self.asked = time.perf_counter()
+
+    def gather(self) -> None:
+        """Leave for the end what the operations have told, in their order in the request."""
+        for _, told in sorted(self.told, key=lambda each: each[0]):
+            self.batch.entries.extend(told.entries)
+            self.batch.announcements.extend(told.announcements)
+
+    def _scope_of(self, operation: BulkOperation, *, together: bool = False) -> Scope:
+        own = replace(self.batch, entries=[], announcements=[], together=together)
+        self.told.append((operation.number, own))
+        return replace(
+            self.scope,
+            started=time.perf_counter(),
+            notes=[],
+            request_body=operation.data,
+            work=own,
+        )
 
     def look_names_up(self, operations: Iterable[BulkOperation]) -> None:
         """Look up at once which of the names of those who are created are free."""
@@ -134,6 +283,8 @@ class _Run:
         results: dict[int, BulkResult] = {}
         waiting = deque(steps)
         while waiting and not self._is_enough():
+            if time.perf_counter() - self.asked > _ENABLED_EVERY:
+                self.require_enabled(_integration(self.scope.models))
             group = list(itertools.takewhile(_is_plain, itertools.islice(waiting, _TOGETHER)))
             done = self._together(group) if len(group) > 1 else []
             for _ in done:
@@ -157,16 +308,17 @@ class _Run:
         fails, all of them are carried out again, each in its own.
         """
         batch = self.batch
-        batch.later.send()
-        told, ids = len(batch.after_commit), dict(self.ids)
+        batch.settle()
+        told, ids = len(self.told), dict(self.ids)
         free = {endpoint: set(names) for endpoint, names in batch.free.items()}
-        shared = replace(self.scope, batch=replace(batch, together=True))
 
         def work() -> list[BulkResult]:
             return [
                 self._done(
                     step.operation,
-                    self._carried_out(_scope_of(shared, step.operation), step.operation, None),
+                    self._carried_out(
+                        self._scope_of(step.operation, together=True), step.operation, None
+                    ),
                 )
                 for step in group
             ]
@@ -174,11 +326,11 @@ class _Run:
         try:
             return transact(self.scope, work)
         except Exception as error:
-            if _asks_for_all_again(error):
+            if ends_transaction(error):
                 raise
             # Which one it was, and why, is found out when each is carried out by itself.
             logger.debug("Request %s: a group of creations failed.", self.scope.request_id)
-        del batch.after_commit[told:]
+        del self.told[told:]
         batch.free.update(free)
         self.ids = ids
         return []
@@ -205,25 +357,23 @@ class _Run:
         return replace(result, status=added.status, version=None, error=added.error)
 
     def _guarded(self, operation: BulkOperation, resource_id: str | None) -> BulkResult:
-        scope = _scope_of(self.scope, operation)
+        scope = self._scope_of(operation)
         try:
             resource = self._carried_out(scope, operation, resource_id)
-        except ScimError as error:
-            if _asks_for_all_again(error):
+        except Exception as error:
+            if ends_transaction(error):
                 raise
-            return self._refused(scope, operation, error)
-        except DBAPIError as error:
-            if _asks_for_all_again(error):
-                raise
-            # Its text quotes values; its kind is enough to go on.
-            logger.error(
-                "Request %s: operation %d failed with %s.",
-                scope.request_id,
-                operation.number,
-                type(error.orig).__name__,
-            )
-        except Exception:
-            logger.exception("Request %s: operation %d failed.", scope.request_id, operation.number)
+            if isinstance(error, ScimError):
+                return self._refused(scope, operation, error)
+            number = operation.number
+            if isinstance(error, DBAPIError):
+                # Its text quotes values; its kind is enough to go on.
+                kind = type(error.orig).__name__
+                logger.error(
+                    "Request %s: operation %d failed with %s.", scope.request_id, number, kind
+                )
+            else:
+                logger.exception("Request %s: operation %d failed.", scope.request_id, number)
         else:
             return self._done(operation, resource)
         return self._refused(scope, operation, InternalError())
@@ -254,8 +404,10 @@ class _Run:
             status=int(error.status),
             scim_type=error.scim_type,
             detail=error.detail,
+            cause=activity.cause_of(error, error.detail),
             resource_type=kind,
             resource_id=found,
+            resource_name=None if mapping is None else name_in(operation.data, mapping),
         )
         location = None
         # What was never created is nowhere.
@@ -278,7 +430,7 @@ class _Run:
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)
             return directory.create_resource(scope, mapping, payload, wants_body=False)
         # What this request has created is looked for by its id.
-        self.batch.later.send()
+        self.batch.settle()
         found = resolve(resource_id, self.ids, "value")
         if operation.method == "PUT":
             payload = scope.dialect.resource(data, mapping.resource_type, scope.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,11 @@ from ..mapping.access import reading, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
+from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
-from ..scim.patch import Change, Replace, Target, apply_change
+from ..scim.filters import Filter, leaves
+from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
 from . import activity
@@ -29,6 +32,7 @@ __all__ = [
     "note_dropped_password",
     "only_members",
     "record",
+    "refuse_growth",
     "refuse_protected",
     "save",
     "set_members",
@@ -37,6 +41,9 @@ __all__ = [
     "view_of",
     "without_placeholders",
 ]
+
+_TOLD = 20
+"""How many names, keys or ids of one kind an entry of the activity log keeps."""
 
 
 @dataclass(slots=True)
@@ -51,12 +58,23 @@ class Outcome:
     created: bool = False
     active: tuple[Any, Any] | None = None
     attributes: bool = False
+    changed_names: tuple[str, ...] = ()
     members: MembershipChange = field(default_factory=MembershipChange)
 
 
-def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
-    """Return the eyes of a scope on one resource type, on the session's connection."""
+_USUAL_TERMS = 2
+"""How many comparisons the filters of identity providers make; their statements are kept."""
+
+
+def view_of(scope: Scope, mapping: ResourceMapping, node: Filter | None = None) -> Viewpoint:
+    """Return the eyes of a scope on one resource type, on the session's connection.
+
+    :param node: the filter that is searched by. SQLAlchemy keeps what it has compiled, 25 kB for
+        each comparison; of a filter that isn't usual it keeps nothing.
+    """
     connection = scope.session.connection(bind_arguments={"mapper": mapping.table.mapper})
+    if node is not None and leaves(node) > _USUAL_TERMS:
+        connection = connection.execution_options(compiled_cache=None)
     tenants = mapping.tenants_of(scope.tenant)
     return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
 
@@ -118,22 +136,43 @@ def not_found(mapping: ResourceMapping) -> str:
 
 
 def changed_values(
-    mapping: ResourceMapping, found: Found, changes: Sequence[Change]
+    scope: Scope, mapping: ResourceMapping, found: Found, changes: Sequence[Change]
 ) -> dict[str, Any]:
     """Apply changes to the attributes they name, and return the new values."""
-    values: dict[str, Any] = {}
-    for change in changes:
-        key = change.target.key
-        if key not in mapping.bindings:
-            continue  # a password, which is never kept unless the team maps it
-        current = values[key] if key in values else found.flat.get(key)
-        values[key] = apply_change(change, current)
-        if values[key] is None and change.target.attribute.mutability is Mutability.WRITE_ONLY:
+    # A password is never kept unless the team maps it.
+    kept = [change for change in changes if change.target.key in mapping.bindings]
+    values = changed_attributes(kept, found.flat, scope.budget)
+    for key, value in values.items():
+        attribute = mapping.bindings[key].attribute
+        if value is None and attribute.mutability is Mutability.WRITE_ONLY:
             raise MutabilityError(
                 f"{key} can be set and not removed; send another one, or make the user inactive."
             )
     checked = validated(mapping, values, partial=True)
     return {key: checked.get(key) for key in values}
+
+
+def refuse_growth(
+    scope: Scope, mapping: ResourceMapping, values: Mapping[str, Any], found: Found | None = None
+) -> None:
+    """Let no resource become larger than the limits of the scope.
+
+    :param values: new values by flat key.
+    :param found: the resource as it is, unless it is new.
+    :raises InvalidValue: when it would; the detail names the limit.
+    """
+    flat: Mapping[str, Any] = {} if found is None else found.flat
+    stored: Mapping[str, Any] = {} if found is None else found.stored
+    beside = {}
+    for key, value in values.items():
+        binding = mapping.bindings.get(key)
+        if binding is None or value is None or binding is mapping.members:
+            continue
+        scope.limits.check_values(binding.attribute.name, value, flat.get(key))
+        if binding.leaves_remainder:
+            beside[key] = value
+    if beside:
+        scope.limits.check_stored({**stored, **beside}, stored)
 
 
 def save(
@@ -152,6 +191,7 @@ def save(
         for key, value in values.items()
         if key != "members" and _differs(mapping, key, value, found.flat.get(key))
     }
+    refuse_growth(scope, mapping, changed, found)
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)
@@ -160,6 +200,7 @@ def save(
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)
+    outcome.changed_names = tuple(changed)
     outcome.changed = outcome.attributes or membership.changed
     if "active" in changed:
         outcome.active = (found.flat.get("active"), changed["active"])
@@ -256,4 +297,27 @@ def record(
         resource_name=name,
         attention=attention,
         status=status,
+        changes=_told(mapping, action, outcome),
     )
+
+
+def _told(mapping: ResourceMapping, action: Action, outcome: Outcome) -> dict[str, Any]:
+    """Return what was changed, as the activity log keeps it: names and keys, never values."""
+    told: dict[str, Any] = {}
+    if outcome.changed_names:
+        told["attributes"] = list(outcome.changed_names[:_TOLD])
+    members = outcome.members
+    for kind, difference in (("", members.users), ("groups_", members.groups)):
+        for way, keys in (("added", difference.added), ("removed", difference.removed)):
+            if keys:
+                shown = itertools.islice(keys, _TOLD)
+                told[f"{kind}{way}"] = [
+                    key if isinstance(key, int | str) else str(key) for key in shown
+                ]
+                told[f"{kind}{way}_count"] = len(keys)
+    if members.skipped:
+        told["skipped"] = members.skipped[:_TOLD]
+        told["skipped_count"] = len(members.skipped)
+    if action is Action.USER_DELETED and not mapping.deletes_rows:
+        told["kept"] = True
+    return told

@@ -32,6 +32,7 @@ from .changes import (
     note_dropped_password,
     only_members,
     record,
+    refuse_growth,
     refuse_protected,
     save,
     set_members,
@@ -146,11 +147,12 @@ def create_resource(
         flat = without_placeholders(scope, flat)
     note_dropped_password(scope, mapping, flat)
     values = validated(mapping, flat, partial=False)
+    refuse_growth(scope, mapping, values)
     name = values[mapping.lookup_key]
 
-    if scope.batch is not None and mapping.refers(values):
+    if mapping.refers(values):
         # Whom it refers to is looked for by ids; outside the savepoint, which may be rolled back.
-        scope.batch.later.send()
+        scope.work.settle()
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
@@ -176,16 +178,15 @@ def _create_row(
     name: str,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
-    later = scope.batch.later if scope.batch is not None else None
+    work = scope.work
     existing = None
-    if not _is_free(scope, mapping, name):
+    if not work.takes_free(mapping.endpoint, name):
         existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
-        return writing.insert_resource(mapping, scope.session, view, values, later)
+        return writing.insert_resource(mapping, scope.session, view, values, work.later)
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
-    if later is not None and later.has_link(mapping.table, host_key):
-        known = True
+    known = known or work.is_linked(mapping.table, host_key)
     if known or (resource_id is None and mapping.options.on_existing == "refuse"):
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
@@ -198,15 +199,6 @@ def _create_row(
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
     return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
-
-
-def _is_free(scope: Scope, mapping: ResourceMapping, name: str) -> bool:
-    """Say whether a batch has found the name free; the first who wants it takes it."""
-    free = scope.batch.free.get(mapping.endpoint, set()) if scope.batch is not None else set()
-    if name.lower() not in free:
-        return False
-    free.discard(name.lower())
-    return True
 
 
 def replace_resource(
@@ -292,9 +284,11 @@ def modify_resource(
     wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
 
     def work() -> Outcome:
+        if not scope.work.is_shared:
+            scope.budget.renew()  # this may be another attempt
         view = view_of(scope, mapping)
         found = locked(mapping, resource_id, view, preconditions, wanted)
-        values = changed_values(mapping, found, own)
+        values = changed_values(scope, mapping, found, own)
         action = Action.USER_UPDATED if kind == "User" else Action.GROUP_UPDATED
         outcome = save(scope, mapping, view, found, values, of_members, action, 200)
         if planned.notes and not planned.changes:

@@ -38,7 +38,8 @@ class IntegrationNameTaken(IntegrationError):
 class IntegrationInvalid(IntegrationError):
     """A value that no integration can have.
 
-    :param field: Its name: ``name``, ``description``, ``type``, ``dialect`` or ``tenant``.
+    :param field: Its name: ``name``, ``description``, ``type``, ``dialect``, ``tenant``, ``label``
+        or ``state``.
     """
 
     def __init__(self, field: str, message: str) -> None:

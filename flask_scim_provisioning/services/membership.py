@@ -13,7 +13,7 @@ from ..mapping.errors import Unsettled
 from ..mapping.host.viewpoint import Viewpoint
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
-from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
+from ..scim.patch import Add, Change, Edit, Remove, Replace, Set, Target
 from .scope import Scope
 
 __all__ = ["Difference", "MembershipChange", "change_members"]
@@ -94,31 +94,26 @@ def change_members(
     """
     outcome = MembershipChange()
     editor = _Editor(scope, binding, view, group, outcome)
-    gathered: list[str] = []
     for change in changes:
         match change:
             case Remove(filter=condition, target=target) if condition is not None:
                 ids = _named_ids(condition)
-                if ids is not None:
-                    gathered += ids
-                    continue
-                editor.flush(gathered)
-                editor.remove_matching(condition, target.attribute)
+                if ids is None:
+                    editor.remove_matching(condition, target.attribute)
+                else:
+                    editor.plan.remove(ids)
             case Remove():
-                gathered.clear()
-                editor.replace([])
-            case Add(values=values):
-                editor.flush(gathered)
-                editor.add(_ids(values))
-            case Replace(values=values):
-                gathered.clear()
-                editor.replace(_ids(values))
+                editor.plan.replace([])
+            case Add(values=values, target=target):
+                editor.plan.add(_ids(values, target))
+            case Replace(values=values, target=target):
+                editor.plan.replace(_ids(values, target))
             case Set() | Edit():
                 raise InvalidValue(
                     f"operation {change.target.number}: a member is immutable; remove it and add "
                     "another."
                 )
-    editor.flush(gathered)
+    editor.carry_out()
     if outcome.moved:
         _leave_others(scope, binding, view, outcome)
     return outcome
@@ -140,13 +135,21 @@ def _leave_others(
     )
 
 
-def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
+def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
     """Return the ids of members, each once; GUIDs may differ in case.
 
     ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
     client sends the URL alone, its last part is the id (RFC 7643 section 2.4, ``$ref``).
+
+    :raises InvalidValue: when a member has no id.
     """
-    return list(dict.fromkeys(_id(member) for member in values))
+    ids = list(dict.fromkeys(_id(member) for member in values))
+    if "" in ids:
+        raise InvalidValue(
+            f"{target.label} has a member whose value is empty; send the id that this service gave "
+            "the user, or leave the member out."
+        )
+    return ids
 
 
 def _id(member: Mapping[str, Any]) -> str:
@@ -171,13 +174,48 @@ _Named: TypeAlias = "list[tuple[MembersOfAKind, dict[str, tuple[Any, bool]]]]"
 """For each kind of member, those that a request names: their keys, and whether they are members."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Plan:
+    """What the operations so far make of the members, whatever their number.
+
+    :ivar others_leave: whether who isn't named is no member any more.
+    :ivar stays: by the id of each who is named, whether it is a member at the end.
+    :ivar added: the ids that were to be added, in their order; each has to be somebody's.
+    """
+
+    others_leave: bool = False
+    stays: dict[str, bool] = field(default_factory=dict)
+    added: dict[str, None] = field(default_factory=dict)
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Let these be members."""
+        for each in ids:
+            self.stays[each] = True
+            self.added[each] = None
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Let these be none."""
+        self.stays.update(dict.fromkeys(ids, False))
+
+    def replace(self, ids: Iterable[str]) -> None:
+        """Let these be the only ones."""
+        self.others_leave = True
+        self.stays.clear()
+        self.add(ids)
+
+
+_LOOKS_OF_A_SEARCH = 5_000
+"""What a search among a group's members costs a request; it looks at each of them."""
+
+
+@dataclass(slots=True)
 class _Editor:
     scope: Scope
     binding: MembersBinding
     view: Viewpoint
     group: Any
     outcome: MembershipChange
+    plan: _Plan = field(default_factory=_Plan)
 
     def _named(self, ids: Sequence[str], *, lock: bool = False) -> tuple[_Named, Sequence[str]]:
         """Find ids among the users, what is left among the groups; return what is left at last.
@@ -193,10 +231,29 @@ class _Editor:
             found.append((members, named))
         return found, ids
 
-    def add(self, ids: Sequence[str]) -> None:
-        """Make users and groups members."""
-        for members, named in self._known(ids):
-            self._add(members, named)
+    def carry_out(self) -> None:
+        """Write what is planned: one look-up of all who are named, and the rows that differ.
+
+        :raises InvalidValue: when one who was to be added is unknown, and isn't skipped.
+        """
+        plan, self.plan = self.plan, _Plan()
+        if not (plan.others_leave or plan.stays):
+            return
+        found, left = self._named(list(plan.stays | plan.added), lock=bool(plan.added))
+        unknown = [each for each in left if each in plan.added]
+        if unknown:
+            self._meet_unknown(unknown)
+        for members, named in found:
+            staying = {each: who for each, who in named.items() if plan.stays.get(each)}
+            if plan.others_leave:
+                keys = [key for key, _ in staying.values()]
+                gone = members.others(self.view, self.group, keys)
+            else:
+                gone = [
+                    key for each, (key, is_one) in named.items() if is_one and each not in staying
+                ]
+            self._remove(members, gone)
+            self._add(members, staying)
 
     def _add(self, members: MembersOfAKind, named: Mapping[str, tuple[Any, bool]]) -> None:
         missing = {member: key for member, (key, present) in named.items() if not present}
@@ -207,12 +264,6 @@ class _Editor:
             moved = members.add(self.view, self.group, keys)
             self.outcome.of(members).note_added(keys)
             self.outcome.note_moved(members, moved)
-
-    def _known(self, ids: Sequence[str]) -> _Named:
-        named, unknown = self._named(ids, lock=True)
-        if unknown:
-            self._meet_unknown(unknown)
-        return named
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
         if not self._skips():
@@ -263,23 +314,21 @@ class _Editor:
             "out of this group",
         )
 
-    def flush(self, ids: list[str]) -> None:
-        """Remove the gathered ids; who isn't a member stays none."""
-        if not ids:
-            return
-        found, _ = self._named(list(dict.fromkeys(ids)))
-        for members, named in found:
-            self._remove(members, [key for key, present in named.values() if present])
-        ids.clear()
-
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
             members.remove(self.view, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:
-        """Remove the members who meet a filter."""
+        """Remove the members who meet a filter.
+
+        :raises TooMany: when a request has too many filters that have to look at every member.
+        """
+        self.scope.budget.charge(_LOOKS_OF_A_SEARCH)
+        self.carry_out()
         backend = self.view.backend
+        # No filter is worth keeping its statement for.
+        self.view.connection.execution_options(compiled_cache=None)
         for members in self.binding.kinds:
             found = members.matching(
                 self.view,
@@ -287,13 +336,6 @@ class _Editor:
                 self.group,
             )
             self._remove(members, found)
-
-    def replace(self, ids: Sequence[str]) -> None:
-        """Make these the only members, as a difference."""
-        for members, named in self._known(ids):
-            keys = [key for key, _ in named.values()]
-            self._remove(members, members.others(self.view, self.group, keys))
-            self._add(members, named)
 
 
 def _shown(ids: Sequence[str]) -> str:

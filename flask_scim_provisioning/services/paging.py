@@ -18,7 +18,8 @@ from ..scim.messages import SearchRequest
 from ..scim.projection import Projection
 from .answers import Page, body
 from .changes import view_of
-from .scope import Scope, run_transaction, unit_of_work
+from .scope import Scope
+from .work import unit_of_work
 
 __all__ = ["Search", "page_by_cursor", "page_by_index", "read"]
 
@@ -58,7 +59,7 @@ def read(scope: Scope, work: Callable[[bool], T]) -> T:
         with unit_of_work(scope.session):
             return work(False)
     except Unlinked:
-        return run_transaction(scope.session, lambda: work(True))
+        return scope.work.run(scope.session, lambda: work(True))
 
 
 def page_by_index(scope: Scope, search: Search, start_index: int) -> Page:
@@ -76,7 +77,7 @@ def page_by_index(scope: Scope, search: Search, start_index: int) -> Page:
             node, sort_by = search.narrowed(mapping)
             found, matching = searching.fetch_page(
                 mapping,
-                view_of(scope, mapping),
+                view_of(scope, mapping, search.node),
                 node=node,
                 sort_by=sort_by,
                 descending=search.descending,
@@ -146,7 +147,9 @@ def page_by_cursor(scope: Scope, search: Search, request: SearchRequest, seal: S
 
 
 def _count(scope: Scope, search: Search, mapping: ResourceMapping) -> int:
-    return searching.count_matching(mapping, view_of(scope, mapping), search.narrowed(mapping)[0])
+    return searching.count_matching(
+        mapping, view_of(scope, mapping, search.node), search.narrowed(mapping)[0]
+    )
 
 
 def _beyond(search: Search, part: int) -> Position | None:
@@ -162,7 +165,7 @@ def _next(
     node, sort_by = search.narrowed(mapping)
     found, after = searching.fetch_after(
         mapping,
-        view_of(scope, mapping),
+        view_of(scope, mapping, search.node),
         position.after,
         node=node,
         sort_by=sort_by,

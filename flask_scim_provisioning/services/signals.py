@@ -20,9 +20,12 @@ __all__ = [
     "integration_created",
     "integration_disabled",
     "integration_enabled",
+    "integration_paused",
     "integration_removed",
+    "integration_updated",
     "membership_changed",
     "send",
+    "token_revoked",
     "token_rotated",
     "user_created",
     "user_deactivated",
@@ -67,9 +70,17 @@ membership_changed = _signal(
 integration_created = _signal("integration-created", f"Gives {_INTEGRATION}.")
 integration_enabled = _signal("integration-enabled", f"Gives {_INTEGRATION}.")
 integration_disabled = _signal("integration-disabled", f"Gives {_INTEGRATION}.")
+integration_paused = _signal("integration-paused", f"Gives {_INTEGRATION}.")
+integration_updated = _signal(
+    "integration-updated", f"Settings of an integration were edited. Gives {_INTEGRATION}."
+)
 integration_removed = _signal("integration-removed", f"Gives {_INTEGRATION}.")
 token_rotated = _signal(
     "token-rotated", f"An integration got a new token. Gives {_INTEGRATION}; never the token."
+)
+token_revoked = _signal(
+    "token-revoked",
+    f"A token was ended at once. Gives {_INTEGRATION}, and ``key_id``; never the token.",
 )
 
 

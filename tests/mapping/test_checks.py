@@ -273,9 +273,9 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
         lambda t: t.start({"user_name": fields.Attribute(t.Strict.username)}, model=t.Strict),
         ("PortalUser: strict.password_hash can't be empty", "give the column a default"),
     ),
-    "a composite key": (
+    "a key that nobody makes": (
         lambda t: t.start({"user_name": fields.Attribute(t.Pair.name)}, model=t.Pair),
-        ("Pair has a composite primary key (first, second)", "surrogate key"),
+        ("PortalUser: pair.first can't be empty", "Meta.defaults = {Pair.first:"),
     ),
 }
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from flask_scim_provisioning.dialects import dialect_named
-from flask_scim_provisioning.models import Models, declare
+from flask_scim_provisioning.models import Models, declare, own_base
 from flask_scim_provisioning.services.integrations import CreatedIntegration, create_integration
 from flask_scim_provisioning.services.scope import Scope
 
@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
 @pytest.fixture(scope="session")
 def models() -> Models:
     """The own tables, declared once."""
-    return declare(Base)
+    return declare(own_base(Base.metadata))
 
 
 @pytest.fixture

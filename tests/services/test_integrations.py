@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Session
 
+from flask_scim_provisioning.scim.errors import (
+    IntegrationDisabled,
+    TemporarilyUnavailable,
+    Unauthorized,
+)
 from flask_scim_provisioning.services import activity, integrations, signals
 from flask_scim_provisioning.services.integrations import (
     IntegrationInvalid,
@@ -18,9 +25,20 @@ from flask_scim_provisioning.services.integrations import (
     disable_integration,
     enable_integration,
     endpoint_path,
+    forget_removed,
     get_integration,
+    get_removed,
     list_integrations,
+    list_removed,
+    pause_integration,
     remove_integration,
+    update_integration,
+)
+from flask_scim_provisioning.services.tokens import (
+    authenticate,
+    list_tokens,
+    revoke_token,
+    rotate_token,
 )
 
 
@@ -174,18 +192,21 @@ def test_disabling_and_enabling_is_told_and_written(session, models, created) ->
 
 
 def test_removing_takes_everything_of_the_integration_and_nothing_else(
-    session, models, create
+    session, models, create, monkeypatch
 ) -> None:
+    """Its row stays for its history, and the history with it."""
+    monkeypatch.setattr(integrations, "_DELETE_AT_ONCE", 2)
     gone, stays = create(name="gone").integration, create(name="stays").integration
-    for view in (gone, stays):
-        session.execute(
-            sa.insert(models.external_id).values(
-                integration_id=view.id,
-                resource_type="User",
-                link_id=str(uuid.uuid4()),
-                external_id="e",
+    for view, many in ((gone, 5), (stays, 1)):
+        for _ in range(many):
+            session.execute(
+                sa.insert(models.external_id).values(
+                    integration_id=view.id,
+                    resource_type="User",
+                    link_id=str(uuid.uuid4()),
+                    external_id="e",
+                )
             )
-        )
     session.commit()
     heard = []
 
@@ -193,19 +214,217 @@ def test_removing_takes_everything_of_the_integration_and_nothing_else(
         heard.append((tenant, values["name"]))
 
     with signals.integration_removed.connected_to(hear):
-        remove_integration(session, models, "main", gone.id)
+        remove_integration(session, models, "main", gone.id, "ada")
     assert heard == [("main", "gone")]
     assert [view.name for view in list_integrations(session, models)] == ["stays"]
     for model in (
-        models.integration,
         models.service_account,
         models.binding,
         models.access_token,
         models.external_id,
-        models.activity,
         models.role,
     ):
         assert session.scalar(sa.select(sa.func.count()).select_from(model)) == 1, model
+
+
+def test_what_happened_survives_the_removal(session, models, create) -> None:
+    """Who created, edited, switched, rotated, revoked and removed what can be read afterwards."""
+    view = create(name="gone", actor="ada").integration
+    arguments = (session, models, "main", view.id)
+    update_integration(
+        *arguments, name="renamed", description="", dialect=view.dialect, actor="bob"
+    )
+    pause_integration(*arguments, "bob")
+    disable_integration(*arguments, "bob")
+    enable_integration(*arguments, "cy")
+    rotate_token(*arguments, actor="cy")
+    revoke_token(*arguments, list_tokens(session, models, view.id)[0].id, actor="cy")
+    remove_integration(*arguments, "ada")
+    told = [(entry.action, entry.actor) for entry in activity.recent(session, models, view.id)]
+    assert told == [
+        ("integration.removed", "ada"),
+        ("token.revoked", "cy"),
+        ("token.rotated", "cy"),
+        ("integration.enabled", "cy"),
+        ("integration.disabled", "bob"),
+        ("integration.paused", "bob"),
+        ("integration.edited", "bob"),
+        ("integration.created", "ada"),
+    ]
+    edited = activity.page(session, models, view.id, action="integration.edited").entries[0]
+    assert edited.changes == {"attributes": ["name"], "was": {"name": "gone"}}
+    removed = get_removed(*arguments)
+    assert (removed.name, removed.removed is not None) == ("renamed", True)
+    assert [each.id for each in list_removed(session, models, "main")] == [view.id]
+    assert list_removed(session, models, "elsewhere") == []
+    with pytest.raises(IntegrationNotFound):
+        get_integration(*arguments)
+    with pytest.raises(IntegrationNotFound):
+        remove_integration(*arguments)
+
+
+def test_the_name_of_a_removed_integration_is_free(session, models, create) -> None:
+    for _ in range(3):
+        remove_integration(session, models, "main", create().integration.id)
+    assert {each.name for each in list_removed(session, models)} == {"Contoso"}
+
+
+def test_removed_integrations_are_forgotten_with_their_activity(session, models, create) -> None:
+    gone, _ = create(name="gone").integration, create(name="stays").integration
+    remove_integration(session, models, "main", gone.id)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert forget_removed(session, models, later) == 0
+    session.execute(sa.delete(models.activity).where(models.activity.integration_id == gone.id))
+    session.commit()
+    assert forget_removed(session, models, later - timedelta(days=1)) == 0
+    assert forget_removed(session, models, later) == 1
+    assert list_removed(session, models) == []
+    assert [view.name for view in list_integrations(session, models)] == ["stays"]
+
+
+def test_settings_can_be_edited(session, models, create) -> None:
+    view = create(description="old").integration
+    create(name="Other")
+    arguments = (session, models, "main", view.id)
+    usual = {"name": "Contoso", "description": "new", "dialect": "okta"}
+    heard = []
+
+    def hear(tenant, **values):
+        heard.append(values["name"])
+
+    with signals.integration_updated.connected_to(hear):
+        edited = update_integration(*arguments, **usual)
+        assert (edited.description, edited.dialect) == ("new", "okta")
+        update_integration(*arguments, **usual)
+    assert heard == ["Contoso"]
+    with pytest.raises(IntegrationNameTaken):
+        update_integration(*arguments, **usual | {"name": "Other"})
+    for wrong in ({"name": ""}, {"dialect": "ldap"}, {"description": "x" * 501}):
+        with pytest.raises(IntegrationInvalid):
+            update_integration(*arguments, **usual | wrong)
+    with pytest.raises(IntegrationNotFound):
+        update_integration(session, models, "elsewhere", view.id, **usual)
+
+
+def test_a_pause_ends_by_enabling(session, models, created) -> None:
+    arguments = (session, models, "main", created.integration.id)
+    paused = pause_integration(*arguments)
+    assert (paused.enabled, paused.paused is not None) == (True, True)
+    assert paused.state_since == paused.paused
+    assert enable_integration(*arguments).paused is None
+    disable_integration(*arguments)
+    with pytest.raises(IntegrationInvalid) as refusal:
+        pause_integration(*arguments)
+    assert refusal.value.field == "state"
+
+
+def test_a_draft_lets_nobody_in_until_it_is_enabled(session, models, create) -> None:
+    made = create(enabled=False)
+    view = made.integration
+    assert (view.draft, view.enabled) == (True, False)
+    arguments = (session, models, made.secret.reveal(), "main", view.id)
+    with pytest.raises(IntegrationDisabled):
+        authenticate(*arguments)
+    assert not enable_integration(session, models, "main", view.id).draft
+    assert authenticate(*arguments).integration_id == view.id
+
+
+def test_switching_at_once_tells_only_of_changes(engine, session, models, created) -> None:
+    """Each entry of the log is one change: on and off take turns."""
+    view = created.integration
+    barrier = threading.Barrier(8)
+    failed: list[Exception] = []
+
+    def switch(act) -> None:
+        with Session(engine) as own:
+            barrier.wait()
+            for _ in range(4):
+                for attempt in range(30):
+                    try:
+                        act(own, models, "main", view.id)
+                        break
+                    except TemporarilyUnavailable as error:
+                        if attempt == 29:
+                            failed.append(error)
+
+    threads = [
+        threading.Thread(target=switch, args=(act,))
+        for act in [enable_integration, disable_integration] * 4
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    session.rollback()
+    told = [entry.action for entry in activity.recent(session, models, view.id, 99)][:-1]
+    turns = ["integration.disabled", "integration.enabled"]
+    assert told
+    assert list(reversed(told)) == [turns[number % 2] for number in range(len(told))]
+
+
+def test_another_case_is_another_tenant(session, models, create) -> None:
+    """ACME's administrator must not see acme's integrations, whatever the database's collation."""
+    small, large = create(tenant="acme").integration, create(tenant="ACME").integration
+    assert [view.id for view in list_integrations(session, models, "ACME")] == [large.id]
+    with pytest.raises(IntegrationNotFound):
+        get_integration(session, models, "ACME", small.id)
+    made = create(tenant="acme", name="CONTOSO")
+    with pytest.raises(Unauthorized):
+        authenticate(session, models, made.secret.reveal(), "Acme", made.integration.id)
+
+
+def test_every_identifier_of_ours_is_compared_exactly(models) -> None:
+    """What MariaDB and MySQL would compare without case is declared otherwise, column by column."""
+    dialect = mysql.dialect()
+    inexact = {
+        f"{table.name}.{column.name}"
+        for mapped in vars(models).values()
+        for table in [mapped.__table__]
+        for column in table.columns
+        if isinstance(column.type, sa.String)
+        and "collation" not in vars(column.type.dialect_impl(dialect))
+        and getattr(column.type.dialect_impl(dialect), "collation", None) is None
+    }
+    # Words for people, and words of a list of our own that is written in one case only.
+    assert {name.partition(".")[2] for name in inexact} <= {
+        "action",
+        "actor",
+        "address",
+        "attention",
+        "cause",
+        "created_by",
+        "description",
+        "detail",
+        "dialect",
+        "host_role",
+        "label",
+        "last_used_address",
+        "last_used_agent",
+        "method",
+        "outcome",
+        "path",
+        "resource_type",
+        "revoked_by",
+        "scim_type",
+        "subject_type",
+        "type",
+        "user_agent",
+    }
+
+
+def test_changes_are_security_events(session, models, create, caplog) -> None:
+    """OWASP ASVS 5, section 16.3: one documented logger, with who and which token."""
+    caplog.set_level("INFO", "flask_scim_provisioning.security")
+    made = create(actor="ada\nforged: line")
+    remove_integration(session, models, "main", made.integration.id, "bob")
+    lines = [record.getMessage() for record in caplog.records]
+    assert f"key_id={made.secret.key_id}" in lines[0]
+    assert "action=integration.created" in lines[0]
+    assert "\n" not in lines[0]
+    assert "action=integration.removed" in lines[1]
+    assert "actor=bob" in lines[1]
+    assert made.secret.secret not in caplog.text
 
 
 def test_a_receiver_that_fails_undoes_nothing(session, models, create, caplog) -> None:

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from flask_scim_provisioning.scim.errors import Forbidden, TemporarilyUnavailable
-from flask_scim_provisioning.services import scope as scopes
+from flask_scim_provisioning.services import work as scopes
 from flask_scim_provisioning.services.integrations import create_integration
 from flask_scim_provisioning.services.permissions import require
-from flask_scim_provisioning.services.scope import run_transaction, unit_of_work
+from flask_scim_provisioning.services.work import run_transaction, unit_of_work
 
 
 @pytest.fixture(autouse=True)

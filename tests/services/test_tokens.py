@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from flask_scim_provisioning.scim.errors import IntegrationDisabled, ScimError, Unauthorized
+from flask_scim_provisioning.scim.errors import (
+    IntegrationDisabled,
+    ScimError,
+    TemporarilyUnavailable,
+    Unauthorized,
+)
 from flask_scim_provisioning.services import integrations, signals
+from flask_scim_provisioning.services.scope import Origin
 from flask_scim_provisioning.services.tokens import (
     TokenSecret,
     authenticate,
     list_tokens,
+    revoke_leaked,
     revoke_token,
     rotate_token,
 )
@@ -228,15 +237,105 @@ class TestRotation:
         with pytest.raises(Unauthorized):
             sign_in()
 
-    def test_during_the_overlap_both_work(self, sign_in, session, models, created) -> None:
+    def test_the_old_token_lives_until_the_new_one_was_used(
+        self, sign_in, session, models, created
+    ) -> None:
+        """Who closes the tab before the new one is pasted anywhere has broken nothing."""
         now = datetime.now(UTC)
         fresh = rotate_token(
             session, models, "main", created.integration.id, overlap=timedelta(hours=1), now=now
-        )
-        assert sign_in(now=now + timedelta(minutes=59)).tenant == "main"
+        ).reveal()
+        later = now + timedelta(days=300)
+        assert sign_in(now=later).tenant == "main"
+        assert sign_in(fresh, now=later).tenant == "main"
+        assert sign_in(now=later + timedelta(minutes=59)).tenant == "main"
+        (_, old) = list_tokens(session, models, created.integration.id)
+        end = later + timedelta(minutes=119)
+        assert old.ends == end
         with pytest.raises(Unauthorized):
-            sign_in(now=now + timedelta(minutes=60))
-        assert sign_in(fresh.reveal(), now=now + timedelta(days=365)).tenant == "main"
+            sign_in(now=end)
+        assert sign_in(fresh, now=end).tenant == "main"
+
+    def test_a_token_that_is_still_used_goes_on_working(
+        self, sign_in, session, models, created
+    ) -> None:
+        """The new one was tested in the identity provider, and never saved there."""
+        now = datetime.now(UTC)
+        fresh = rotate_token(
+            session, models, "main", created.integration.id, overlap=timedelta(hours=24), now=now
+        )
+        assert sign_in(fresh.reveal(), now=now).tenant == "main"
+        for hours in range(0, 24 * 14, 12):
+            assert sign_in(now=now + timedelta(hours=hours)).tenant == "main"
+        with pytest.raises(Unauthorized):
+            sign_in(now=now + timedelta(hours=24 * 14 + 13))
+
+    def test_it_can_be_left_until_somebody_revokes_it(
+        self, sign_in, session, models, created
+    ) -> None:
+        fresh = rotate_token(session, models, "main", created.integration.id, overlap=None)
+        assert sign_in(fresh.reveal()).tenant == "main"
+        assert sign_in(now=datetime.now(UTC) + timedelta(days=999)).tenant == "main"
+        newest, old = list_tokens(session, models, created.integration.id)
+        assert (old.successor_id, old.ends) == (newest.id, None)
+
+    def test_rotated_again_it_waits_for_the_newest(self, sign_in, session, models, created) -> None:
+        """The second token was lost before it was pasted anywhere."""
+        now = datetime.now(UTC)
+        arguments = (session, models, "main", created.integration.id)
+        hour = timedelta(hours=1)
+        lost = rotate_token(*arguments, overlap=hour, now=now)
+        rotate_token(*arguments, overlap=hour, now=now)
+        assert sign_in(lost.reveal(), now=now).tenant == "main"
+        assert sign_in(now=now + timedelta(days=9)).tenant == "main"
+
+    def test_six_rotations_at_once_make_six_tokens_and_one_lives(
+        self, engine, session, models, created
+    ) -> None:
+        failed: list[Exception] = []
+        barrier = threading.Barrier(6)
+
+        def rotate() -> None:
+            with Session(engine) as own:
+                barrier.wait()
+                for attempt in range(20):
+                    try:
+                        rotate_token(own, models, "main", created.integration.id)
+                        break
+                    except TemporarilyUnavailable as error:
+                        if attempt == 19:
+                            failed.append(error)
+
+        threads = [threading.Thread(target=rotate) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        session.rollback()
+        found = list_tokens(session, models, created.integration.id)
+        assert len(found) == 7
+        assert [token.is_active(datetime.now(UTC)) for token in found].count(True) == 1
+
+    def test_a_token_tells_whose_it_is_and_where_it_was_used(
+        self, sign_in, session, models, created
+    ) -> None:
+        rotate_token(
+            session, models, "main", created.integration.id, label="Staging job", actor="ada"
+        )
+        origin = Origin(address="192.0.2.7", user_agent="Entra\x00" + "x" * 400)
+        with pytest.raises(Unauthorized):
+            sign_in(origin=origin)
+        newest, old = list_tokens(session, models, created.integration.id)
+        assert (newest.label, newest.created_by, newest.first_used) == ("Staging job", "ada", None)
+        assert (old.revoked_by, old.last_used_address) == ("ada", None)
+
+    def test_the_last_use_says_from_where(self, sign_in, session, models, created) -> None:
+        sign_in(origin=Origin(address="192.0.2.7", user_agent="Entra\x00" + "x" * 400))
+        (token,) = list_tokens(session, models, created.integration.id)
+        assert token.last_used_address == "192.0.2.7"
+        assert token.last_used_agent.startswith("Entra")
+        assert token.first_used == token.last_used
 
     def test_the_overlap_lengthens_no_life(self, create, session, models) -> None:
         short = create(name="Short", lifetime=timedelta(hours=1)).integration
@@ -275,6 +374,24 @@ class TestRotation:
         assert not revoke_token(session, models, "main", view.id, token.id)
         with pytest.raises(Unauthorized):
             sign_in()
+
+
+class TestLeaks:
+    def test_a_leaked_token_is_ended_whoever_it_belongs_to(
+        self, session, models, created, sign_in
+    ) -> None:
+        """A secret scanner has found it, in the middle of a line."""
+        found = revoke_leaked(session, models, f' "Bearer {created.secret.reveal()}"\n', actor="ci")
+        assert (found.integration_name, found.tenant, found.ended) == ("Contoso", "main", True)
+        with pytest.raises(Unauthorized):
+            sign_in()
+        assert not revoke_leaked(session, models, created.secret.reveal()).ended
+
+    def test_what_is_no_token_of_ours_ends_nothing(self, session, models, created, sign_in) -> None:
+        forged = TokenSecret(created.secret.key_id, TOKEN.secret)
+        for text in ("", "scim_x", TokenSecret.new().reveal(), forged.reveal()):
+            assert revoke_leaked(session, models, text) is None
+        assert sign_in().tenant == "main"
 
 
 def test_only_a_digest_is_stored(session, models, created) -> None:

@@ -13,22 +13,18 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstanceState, Mapper, Session
-from sqlalchemy.orm.exc import UnmappedColumnError
-from sqlalchemy.sql import visitors
 
 from ..bindings.base import Watched
 from ..host.ids import moment
-from ..host.keys import HostKey
+from ..host.keys import HostKey, KeyColumns
 from ..host.listening import listen
+from ..host.making import names_in
 from ..host.own_writes import is_own_write
 from ..host.own_writes import own_writes as host_own_writes
 from ..host.tables import HostTable
 from ..resources import ResourceMapping
 
 __all__ = ["own_writes", "touch", "watch"]
-
-_WATCHES: weakref.WeakKeyDictionary[sa.Table, _Watch] = weakref.WeakKeyDictionary()
-"""By link table: what its mappings watch together."""
 
 # A key of Session.info.
 _MOVED = "scim_moved"
@@ -41,10 +37,10 @@ def watch(mapping: ResourceMapping) -> None:
     applications there are.
     """
     table = mapping.table
-    found = _WATCHES.get(table.links)
+    found: _Watch | None = table.link.watch
     if found is None:
-        found = _WATCHES[table.links] = _Watch(table)
-    found.see_rows(table.mapper, {*_attributes(mapping), *_secondary(mapping)})
+        found = table.link.watch = _Watch(table)
+    found.see_rows(table.mapper, {*_secondary(mapping)}.union(*mapping.names.values()))
     for rows in _related(mapping):
         owners = [_plain(column) for column in rows.owner]
         if any(owner is None for owner in owners):
@@ -53,7 +49,7 @@ def watch(mapping: ResourceMapping) -> None:
         for mapper in table.mapper.registry.mappers:
             if mapper.local_table is owners[0].table and not mapper.single:
                 names = tuple(mapper.get_property_by_column(owner).key for owner in owners)
-                found.see_related(mapper, names, set(_names(mapper, columns)))
+                found.see_related(mapper, names, set(names_in(mapper, columns)))
 
 
 @contextmanager
@@ -68,39 +64,19 @@ def own_writes(mapping: ResourceMapping, session: Session, entity: Any) -> Itera
         yield
 
 
-def touch(link: type[Any], key: Any, conditions: Iterable[Any]) -> sa.Update:
+def touch(link: type[Any], key: KeyColumns, conditions: Iterable[Any]) -> sa.Update:
     """Return the statement that moves the version of each host row that meets the conditions.
 
     :param link: the link's model.
-    :param key: the primary key column of the host's model.
+    :param key: the primary key of the host's model, see ``primary_key_of``.
     """
-    links = link.__table__
+    links: sa.Table = link.__table__
+    kept = KeyColumns(tuple(column for column in links.c if column.name.startswith("host_")))
     return (
         sa.update(links)
-        .where(links.c.host_id.in_(sa.select(key).where(*conditions)))
+        .where(kept.inside(sa.select(*key.columns).where(*conditions)))
         .values(version=links.c.version + 1, last_modified=moment())
     )
-
-
-def _columns(expressions: Iterable[Any]) -> Iterator[sa.Column[Any]]:
-    for expression in expressions:
-        for part in visitors.iterate(expression):
-            if isinstance(part, sa.Column):
-                yield part
-
-
-def _names(mapper: Mapper[Any], expressions: Iterable[Any]) -> Iterator[str]:
-    """Return the attributes of a mapper that SQL expressions read, inside subqueries too."""
-    for column in _columns(expressions):
-        try:
-            yield mapper.get_property_by_column(column).key
-        except UnmappedColumnError:
-            continue  # of another table: a role that is looked up, the link
-
-
-def _attributes(mapping: ResourceMapping) -> Iterator[str]:
-    for binding in mapping.bindings.values():
-        yield from _names(mapping.table.mapper, binding.expressions)
 
 
 def _secondary(mapping: ResourceMapping) -> Iterator[str]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
 from ..host.keys import HostKey
-from ..host.relationships import unloaded
+from ..host.links import own_column
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
 from .pending import Pending
-from .reading import Found
+from .reading import Found, Unsettled
+from .violations import host_rules
 
 __all__ = [
     "delete_resource",
@@ -40,66 +42,32 @@ def _write(
     keys = [key for key in values if key != "password"]
     if "password" in values:
         keys.append("password")
+    unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush:
         for key in keys:
             if mapping.is_apart(key):
                 continue
             value = values[key]
-            remainders[key] = mapping.bindings[key].write(entity, value, unit)
-    return remainders
+            with host_rules(mapping, key.rsplit(":", 1)[-1]):
+                remainders[key] = mapping.bindings[key].write(entity, value, unit)
+    return {**unit.beside, **remainders}
 
 
-def _flush(mapping: ResourceMapping, session: Session, entity: Any) -> None:
+def _flush(
+    mapping: ResourceMapping, session: Session, entity: Any, *, deleting: bool = False
+) -> None:
     """Send the host's changes to the database; SCIM moves the version of ``entity`` itself.
 
     :raises Uniqueness: when a value is taken; the database has the last word on that.
     :raises InvalidValue: when the database refuses a value, or the lack of one.
+    :raises Unsettled: when the portal has changed the row since it was read.
     """
     try:
-        with own_writes(mapping, session, entity):
+        with host_rules(mapping, deleting=deleting), own_writes(mapping, session, entity):
             session.flush()
-    except IntegrityError as error:
-        raise refusal(mapping, error) from None
-    except DataError:
-        # What a column has no room for, and nobody has foreseen.
-        raise InvalidValue(
-            "This portal's database refuses a value: it is too large or too long; correct the "
-            "attribute mapping of the identity provider."
-        ) from None
-
-
-_UNIQUE = re.compile(r"unique|duplicate", re.IGNORECASE)
-
-
-def refusal(mapping: ResourceMapping, error: IntegrityError) -> InvalidValue | Uniqueness:
-    """Return what an identity provider is told about a constraint of the host's database."""
-    cause: Any = error.orig
-    message = str(cause)
-    code = getattr(cause, "sqlstate", None) or (getattr(cause, "args", None) or [None])[0]
-    attributes = ", ".join(_attributes_in(mapping, message)) or mapping.lookup_key
-    if code in ("23505", 1062, 1586) or _UNIQUE.search(message):
-        return Uniqueness(
-            f"{attributes} is already in use by another {mapping.table.name}; give it "
-            "another value, or match the existing one instead of creating a new one."
-        )
-    return InvalidValue(
-        f"This portal's database refuses {attributes}: a value is missing or out of its range; "
-        "correct the attribute mapping of the identity provider."
-    )
-
-
-def _attributes_in(mapping: ResourceMapping, message: str) -> Iterable[str]:
-    """Find the attributes whose columns a database's message names."""
-    words = set(re.findall(r"\w+", message.split("DETAIL")[0]))
-    words |= set(re.findall(r"\(([\w, ()]+)\)=", message))
-    for key, binding in mapping.bindings.items():
-        for expression in binding.expressions:
-            name = getattr(expression, "name", None)
-            if isinstance(expression, sa.Column) and any(
-                name == word or word.endswith(f"_{name}") or f"({name})" in word for word in words
-            ):
-                yield key.rsplit(":", 1)[-1]
-                break
+    except (StaleDataError, ObjectDeletedError):
+        # The portal has a version of its own for each row, or has deleted it meanwhile.
+        raise Unsettled("The portal is changing this resource; send the request again.") from None
 
 
 def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
@@ -107,7 +75,7 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = session.get(mapping.model, key, options=unloaded(mapping.table.mapper))
+    entity = mapping.table.load(session, key)
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."
@@ -129,14 +97,11 @@ def insert_resource(
     :raises InvalidValue: when the host can't keep a value, or needs one that isn't there.
     """
     table = mapping.table
-    entity = mapping.model()
+    entity = table.maker.make(values, session)
     if table.tenant is not None:
         setattr(entity, table.tenant.key, view.tenants[table.tenant_parameter])
     unit = Unit(session, view)
-    wanted = dict.fromkeys(mapping.required_keys) | dict(values)
-    active = mapping.state.slot(None) if mapping.state is not None else None
-    if active is not None and wanted.get(ACTIVE) is None and not active.defaulted:
-        wanted[ACTIVE] = True
+    wanted = _wanted_of_new(mapping, entity, values)
     with session.no_autoflush:
         session.add(entity)
         remainders = _write(mapping, unit, entity, wanted)
@@ -146,6 +111,27 @@ def insert_resource(
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
     return host_key, resource_id
+
+
+def _wanted_of_new(
+    mapping: ResourceMapping, entity: Any, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is written to a new object; what it has stays where nothing is sent."""
+    has = {name for name, value in sa.inspect(entity).dict.items() if value is not None}
+
+    def is_set(key: str) -> bool:
+        names = mapping.names[key]
+        return bool(names) and names <= has
+
+    wanted = {
+        key: value
+        for key, value in (dict.fromkeys(mapping.required_keys) | dict(values)).items()
+        if value is not None or not is_set(key)
+    }
+    active = mapping.state.slot(None) if mapping.state is not None else None
+    if wanted.get(ACTIVE) is None and active is not None and not active.defaulted:
+        wanted.update({} if is_set(ACTIVE) else {ACTIVE: True})
+    return wanted
 
 
 def _insert(view: Viewpoint, later: Pending | None, statement: Any, row: dict[str, Any]) -> None:
@@ -288,7 +274,7 @@ def save_changes(
     remainders: dict[str, Any]
     if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
-        unit = Unit(session, view)
+        unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
         _flush(mapping, session, entity)
     else:
@@ -348,8 +334,8 @@ def delete_resource(
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
-        session.delete(entity)
-        _flush(mapping, session, entity)
+        _delete_row(session, entity)
+        _flush(mapping, session, entity, deleting=True)
         return
     unit = Unit(session, view)
     if mapping.state is not None and mapping.state.expressions:
@@ -362,3 +348,45 @@ def delete_resource(
         .where(links.c.id == found.id)
         .values(deleted=moment(), stored=None, others=None)
     )
+
+
+def _delete_row(session: Session, entity: Any) -> None:
+    """Delete the host's row as its mapper does it.
+
+    What was loaded of its collections may have changed since, by statements; the members of a group
+    have left it by now, so that none is loaded here.
+    """
+    state: InstanceState[Any] = sa.inspect(entity)
+    mapper = state.mapper
+    old = [
+        prop.key
+        for prop in mapper.relationships
+        if prop.key in state.dict and not state.attrs[prop.key].history.has_changes()
+    ]
+    if old:
+        session.expire(entity, old)
+    if not any(_cant_be_loaded(prop) for prop in mapper.relationships):
+        session.delete(entity)
+        return
+    # SQLAlchemy's own delete() wants to read such a collection, and raises that it can't.
+    identity = state.identity or ()
+    session.flush()
+    session.expunge(entity)
+    tables: Any = dict.fromkeys(each.local_table for each in _line(mapper))
+    for table in tables:
+        (line,) = [each for each in _line(mapper) if each.local_table is table and not each.single]
+        named = zip(line.primary_key, identity, strict=True)
+        conditions = [own_column(line, column) == value for column, value in named]
+        session.connection().execute(sa.delete(table).where(*conditions))
+
+
+def _line(mapper: Mapper[Any]) -> Iterator[Mapper[Any]]:
+    """Return a mapper and those above it that rows of its own are kept by, the lowest first."""
+    for each in mapper.iterate_to_root():
+        yield each
+        if each.concrete:
+            return
+
+
+def _cant_be_loaded(prop: RelationshipProperty[Any]) -> bool:
+    return prop.lazy == "write_only" and not prop.passive_deletes and not prop.viewonly

@@ -121,8 +121,11 @@ class MembersOfAKind:
         member_at, display_at = width + self._member.width, width + self._member.width + 1
         last: Any = None
         members: list[dict[str, Any]] = []
-        for row in view.execute(self._selects[dump.shows_names], {"keys": list(keys)}):
-            member, display = row[member_at], row[display_at]
+        shown = dump.shows_names
+        # Where the host may hide rows, it is the members' own table that tells who is there.
+        statement = self._selects[shown or view.is_listened_to]
+        for row in view.execute(statement, {"keys": list(keys)}):
+            member, display = row[member_at], row[display_at] if shown else None
             if member is None:
                 dump.miss(kind, read_member(row))
                 continue

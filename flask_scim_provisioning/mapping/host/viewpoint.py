@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ..sql.backends import prepare
+
 __all__ = ["Viewpoint"]
 
 
@@ -29,6 +31,10 @@ class Viewpoint:
     tenants: Mapping[str, Any]
     base_url: str
 
+    def __post_init__(self) -> None:
+        """Prepare the connection, which filters may ask for what its database can't do."""
+        prepare(self.connection)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters that every statement takes."""
@@ -38,6 +44,11 @@ class Viewpoint:
     def backend(self) -> str:
         """The database's name in SQLAlchemy."""
         return self.connection.dialect.name
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether the host may leave out rows of what its sessions execute."""
+        return bool(self.session.dispatch.do_orm_execute)
 
     def execute(
         self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None
@@ -51,7 +62,7 @@ class Viewpoint:
         :param parameters: beside those that every statement takes.
         """
         values = {**self.parameters, **(parameters or {})}
-        if self.session.dispatch.do_orm_execute:
+        if self.is_listened_to:
             with self.session.no_autoflush:
                 return self.session.execute(statement, values)
         return self.connection.execute(statement, values)

@@ -8,11 +8,24 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-__all__ = ["CHUNK", "MYSQL", "begin_writing", "chunks", "insert_unless_there"]
+from ...scim.evaluate import fold
+
+__all__ = [
+    "CHUNK",
+    "FOLD",
+    "MYSQL",
+    "begin_writing",
+    "chunks",
+    "insert_unless_there",
+    "prepare",
+]
 
 T = TypeVar("T")
 
 MYSQL = ("mysql", "mariadb")
+
+FOLD = "scim_fold"
+"""A function of ours in SQLite, which forgets the case of every letter there is."""
 
 CHUNK = 5_000
 """How many ids one statement names: SQLite allows 32,766 parameters, PostgreSQL 65,535."""
@@ -58,6 +71,19 @@ def insert_unless_there(
         insert = insert.on_duplicate_key_update(**same)
     made: sa.Insert = insert
     return made
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Give a connection to SQLite what its own functions can't do; others need nothing."""
+    if connection.dialect.name != "sqlite" or FOLD in connection.info:
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.create_function(FOLD, 1, _fold, deterministic=True)
+    connection.info[FOLD] = True
+
+
+def _fold(value: object) -> object:
+    return fold(value) if isinstance(value, str) else value
 
 
 def begin_writing(connection: sa.Connection) -> None:
