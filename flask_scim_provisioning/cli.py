@@ -355,9 +355,7 @@ def _findings() -> Iterable[Finding]:
     connection = state.session.connection()
     present = set(sa.inspect(connection).get_table_names())
     tables = [
-        table.name
-        for table in state.database.Model.metadata.sorted_tables
-        if table.name.startswith("scim_")
+        table.name for table in state.metadata.sorted_tables if table.name.startswith("scim_")
     ]
     missing = [table for table in tables if table not in present]
     if missing:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
+import sqlalchemy as sa
 from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+from sqlalchemy.orm import Session, scoped_session
 
 from . import api, cli, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
@@ -16,6 +18,7 @@ from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
 from .mapping.host.links import declare_link, primary_key_of
 from .models import TENANT, Models, declare, own_base
+from .sessions import OwnSessions, SessionSource
 from .settings import read_settings
 from .state import EXTENSION, ProvisioningState
 
@@ -32,35 +35,55 @@ class Provisioning:
         provisioning = Provisioning(db, user_schema=PortalUser, group_schema=PortalGroup)
         provisioning.init_app(app, admin_required=lambda: current_user.is_admin)
 
+    A portal without Flask-SQLAlchemy says where its sessions come from::
+
+        provisioning = Provisioning(session=db_session, user_schema=PortalUser)
+
     The object keeps nothing of an application, so that one object serves several with different
     configurations.
 
-    :param db: The portal's Flask-SQLAlchemy object; the tables are declared on its ``Model``.
+    :param db: The portal's Flask-SQLAlchemy object.
+    :param session: Instead of ``db``: a ``scoped_session``, a ``sessionmaker``, or a function that
+        returns the portal's present session, such as ``lambda: db.session`` for
+        Flask-SQLAlchemy-Lite.
+    :param metadata: The portal's ``MetaData`` or declarative base, where the tables are declared;
+        without it, that of the users' model.
     :param user_schema: How SCIM's users live in the portal's tables.
-    :param group_schema: How SCIM's groups do.
-    :raises RuntimeError: when ``db`` has a ``Provisioning`` already, or a schema's model belongs to
-        another metadata than ``db.Model``.
+    :param group_schema: How SCIM's groups do; None for users only.
+    :raises RuntimeError: when the metadata has a ``Provisioning`` already, or the schemas' models
+        don't belong to one metadata.
     """
 
     def __init__(
         self,
-        db: SQLAlchemy,
+        db: Any = None,
         *,
+        session: SessionSource | None = None,
+        metadata: MetaData | type[Any] | None = None,
         user_schema: type[UserSchema],
-        group_schema: type[GroupSchema],
+        group_schema: type[GroupSchema] | None = None,
     ) -> None:
         self.db = db
         self.user_schema = user_schema
         self.group_schema = group_schema
-        for schema in (user_schema, group_schema):
-            _require_same_metadata(db, schema)
-        base = own_base(db.Model.metadata)
+        schemas: dict[str, type[UserSchema] | type[GroupSchema]] = {"Users": user_schema}
+        if group_schema is not None:
+            schemas["Groups"] = group_schema
+        models = [_model_of(schema) for schema in schemas.values()]
+        self._sessions = OwnSessions(_source(db, session), models)
+        self.metadata = _one_metadata(metadata, models)
+        base = own_base(self.metadata)
         self.models: Models = declare(base)
         # The schemas are compiled by init_app: then the portal's relationships can be resolved.
         self._links: Mapping[str, type[Any]] = MappingProxyType(
             {
-                "Users": declare_link(base, user_schema.opts.model, "User"),
-                "Groups": declare_link(base, group_schema.opts.model, "Group"),
+                name: declare_link(
+                    base,
+                    schema.opts.model,
+                    schema.resource_type.name,
+                    read_only=schema.opts.read_only,
+                )
+                for name, schema in schemas.items()
             }
         )
 
@@ -88,13 +111,15 @@ class Provisioning:
         settings = read_settings(app.config)
         app.extensions[EXTENSION] = ProvisioningState(
             provisioning=self,
-            database=self.db,
+            sessions=self._sessions,
+            metadata=self.metadata,
             settings=settings,
             models=self.models,
             mappings=self._compiled(),
             admin_required=admin_required,
             tenant=tenant or _only_tenant,
         )
+        app.teardown_appcontext(self._sessions.close)
         app.register_blueprint(api.create_blueprint(settings["SCIM_URL_PREFIX"]))
         app.register_blueprint(
             console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
@@ -107,7 +132,7 @@ class Provisioning:
                 app.name,
             )
 
-    def touch(self, model: type[Any], *conditions: Any) -> None:
+    def touch(self, model: type[Any], *conditions: Any, session: Session | None = None) -> None:
         """Tell that the portal has changed users or groups in a way that the ORM doesn't see.
 
         What the portal's sessions write is seen by itself. After an ``update()`` or SQL, an
@@ -121,18 +146,20 @@ class Provisioning:
 
         :param model: The model of the users' schema, or of the groups'.
         :param conditions: Which rows, in SQL; all of them without any.
+        :param session: Whose transaction it joins; without it, that of the portal's session.
         :raises ValueError: when no schema has this model.
+        :raises RuntimeError: when the portal has registered a ``sessionmaker``, and passes none.
         """
         for schema, link in ((self.user_schema, "Users"), (self.group_schema, "Groups")):
-            if schema.opts.model is model:
+            if schema is not None and schema.opts.model is model:
                 key = primary_key_of(model)
-                self.db.session.execute(touch(self._links[link], key, conditions))
+                working = session or self._sessions.of_host()
+                working.execute(touch(self._links[link], key, conditions))
                 return
         raise ValueError(f"{model.__name__} is the model of neither schema: name one that is.")
 
     def _compiled(self) -> Mapping[str, ResourceMapping]:
-        links = {"User": self._links["Users"], "Group": self._links["Groups"]}
-        found = assemble(self.user_schema, self.group_schema, links, self.models)
+        found = assemble(self.user_schema, self.group_schema, self._links, self.models)
         mappings = {"Users": found.users}
         if found.groups is not None:
             mappings["Groups"] = found.groups
@@ -143,14 +170,47 @@ def _only_tenant() -> str:
     return TENANT
 
 
-def _require_same_metadata(db: SQLAlchemy, schema: type[UserSchema] | type[GroupSchema]) -> None:
-    model = schema.opts.model
+def _source(db: Any, session: SessionSource | None) -> SessionSource:
+    if (db is None) is (session is None):
+        raise TypeError(
+            "Provisioning needs to know where sessions come from: pass it either your "
+            "Flask-SQLAlchemy object, or session=<a scoped_session, a sessionmaker or a function>."
+        )
+    if session is not None:
+        return session
+    # Another extension's object has its session only inside of an application context.
+    found = vars(db).get("session")
+    return found if isinstance(found, scoped_session) else lambda: db.session
+
+
+def _model_of(schema: type[UserSchema] | type[GroupSchema]) -> type[Any]:
+    model: type[Any] | None = schema.opts.model
     if model is None:
         raise RuntimeError(
             f"{schema.__name__} has no model: add `class Meta: model = <your model>` to it."
         )
-    if model.metadata is not db.Model.metadata:
+    return model
+
+
+def _one_metadata(given: MetaData | type[Any] | None, models: Sequence[type[Any]]) -> MetaData:
+    """Return the metadata of the models, which is that of one database."""
+    found = _metadata_of(models[0])
+    for model in models:
+        if _metadata_of(model) is not found:
+            raise RuntimeError(
+                f"{models[0].__name__} and {model.__name__} live in different metadata, and one "
+                "transaction can't span two databases: map models of one bind."
+            )
+    wanted = getattr(given, "metadata", given)
+    if wanted is not None and wanted is not found:
         raise RuntimeError(
-            f"{model.__name__} lives in other metadata than db.Model, and one transaction can't "
-            "span two databases: map a model of the default bind."
+            f"{models[0].__name__} lives in other metadata than the one that was passed: pass that "
+            "of your models, or leave it out."
         )
+    return found
+
+
+def _metadata_of(model: type[Any]) -> MetaData:
+    table = sa.inspect(model).local_table
+    # A model over a subquery has no table, and is declared somewhere all the same.
+    return table.metadata if isinstance(table, sa.Table) else cast("MetaData", model.metadata)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from flask import current_app, has_request_context, request
-from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
@@ -20,6 +20,7 @@ from .scim.attributes import ResourceType
 from .scim.cursors import Seal, derive_key
 from .services.integrations import endpoint_path
 from .services.redaction import hidden_names
+from .sessions import OwnSessions
 
 __all__ = ["EXTENSION", "ProvisioningState", "current_provisioning"]
 
@@ -34,15 +35,19 @@ class ProvisioningState:
     """What one application keeps; built once by ``Provisioning.init_app``.
 
     :ivar provisioning: The ``Provisioning`` object, which belongs to no application.
+    :ivar sessions: Makes the sessions that use cases run in.
+    :ivar metadata: Where the extension's tables are declared, beside the host's.
     :ivar settings: Every setting by name.
-    :ivar mappings: ``"Users"`` and ``"Groups"`` to what is known of them.
+    :ivar mappings: ``"Users"`` and, unless the portal has users only, ``"Groups"`` to what is known
+        of them.
     :ivar admin_required: Says whether the current user may see the Provisioning pages; with None
         nobody may.
     :ivar tenant: Returns the tenant whose integrations the Provisioning pages show.
     """
 
     provisioning: object
-    database: SQLAlchemy
+    sessions: OwnSessions
+    metadata: MetaData
     settings: Mapping[str, Any]
     models: Models
     mappings: Mapping[str, ResourceMapping]
@@ -56,8 +61,8 @@ class ProvisioningState:
 
     @property
     def session(self) -> Session:
-        """The host's session of this request or command."""
-        return self.database.session()
+        """The session of use cases in this request or command, which is not the host's own."""
+        return self.sessions.current
 
     @property
     def token_lifetime(self) -> timedelta | None:

@@ -154,9 +154,10 @@ def test_with_admin_required_there_is_nothing_to_tell(db, provisioning, caplog) 
     assert caplog.text == ""
 
 
-def test_a_model_of_another_bind_is_refused(db) -> None:
-    with pytest.raises(RuntimeError, match="map a model of the default bind"):
-        Provisioning(db, **vars(host_models(db, bind="people")))
+def test_users_and_groups_of_two_binds_are_refused(db) -> None:
+    people, teams = host_models(db, bind="people"), host_models(new_db())
+    with pytest.raises(RuntimeError, match="one transaction can't span two databases"):
+        Provisioning(db, user_schema=people.user_schema, group_schema=teams.group_schema)
 
 
 def test_a_schema_without_model_is_refused(db) -> None:

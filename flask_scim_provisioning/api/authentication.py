@@ -13,10 +13,11 @@ from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..scim.limits import Limits
 from ..services import tokens
 from ..services.scope import Origin, Scope
+from ..services.token_secrets import TokenSecret
 from ..services.work import Immediate
 from ..state import ProvisioningState
 
-__all__ = ["authenticate", "origin", "request_id"]
+__all__ = ["authenticate", "origin", "request_id", "shows_token"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def authenticate(
     identity: str,
     origin: Origin,
 ) -> Scope:
-    """Return the scope of a request, before anything else of it is looked at.
+    """Return the scope of a request, before anything else of it is answered.
 
     Only the ``Authorization`` header counts: a session cookie opens nothing here. Okta's header
     mode sends the token without a scheme, and administrators paste ``Bearer`` twice; both are read.
@@ -85,6 +86,11 @@ def origin(path: str) -> Origin:
         address=request.remote_addr,
         user_agent=request.headers.get("User-Agent"),
     )
+
+
+def shows_token() -> bool:
+    """Say whether the request carries what may be a token, without asking the database."""
+    return TokenSecret.parse(request.headers.get("Authorization")) is not None
 
 
 def _dialect(name: str) -> Dialect:

@@ -21,7 +21,7 @@ from ..scim.errors import EndpointNotFound, MethodNotAllowed
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
-from .authentication import authenticate, origin, request_id
+from .authentication import authenticate, origin, request_id, shows_token
 from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
@@ -89,9 +89,19 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 
 def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
-    """Authenticate, find the endpoint, read the body, call the view; in this order."""
+    """Authenticate, find the endpoint, look at the body, call the view; in this order.
+
+    The body is received first, because authentication takes a connection of the database; whoever
+    has no token is refused without it.
+    """
     state = cast("ProvisioningState", current_app.extensions[EXTENSION])
     g.scim_origin = origin(scim_path)
+    endpoint = routes.find(scim_path)
+    method = "GET" if request.method == "HEAD" else request.method
+    call = endpoint.route.calls.get(method) if endpoint is not None else None
+    body = None
+    if call is not None and call.reads_body and shows_token():
+        body = reading.received_body(state.settings[call.limit])
     scope = g.scim_scope = authenticate(
         state,
         scim_tenant,
@@ -100,29 +110,34 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         identity=g.scim_request_id,
         origin=g.scim_origin,
     )
-    endpoint = routes.find(scim_path)
-    if endpoint is None:
+    if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
     g.scim_endpoint = endpoint
     if request.method == "OPTIONS":
         return allowed(endpoint.route.methods)
-    method = "GET" if request.method == "HEAD" else request.method
-    call = endpoint.route.calls.get(method)
     if call is None:
         raise MethodNotAllowed(endpoint.route.methods)
     g.scim_action = call.action
-    if call.reads_body:
-        body = reading.json_body(state.settings[call.limit])
+    if body is not None:
+        value = body()
         dialect = scope.dialect
         if dialect.name == Generic.name:
-            dialect = recognised_by_body(body) or dialect
-        scope = g.scim_scope = replace(scope, request_body=body, dialect=dialect)
+            dialect = recognised_by_body(value) or dialect
+        scope = g.scim_scope = replace(scope, request_body=value, dialect=dialect)
     arguments: list[Any] = [state, scope]
     if endpoint.route.resources is not None:
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    return call.view(*arguments)
+    if method != "GET":
+        state.sessions.require_writer()
+    with state.sessions.in_place():
+        return call.view(*arguments)
+
+
+def _is_served(route: routes.Route, state: ProvisioningState) -> bool:
+    """Say whether the portal has what a route is about: one with users only has no groups."""
+    return route.resources is None or route.resources in state.mappings
 
 
 def _finish(response: Response) -> Response:

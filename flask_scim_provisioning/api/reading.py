@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from ..mapping import ResourceMapping
-from ..scim.errors import InvalidSyntax, PayloadTooLarge, UnsupportedMediaType
+from ..scim.errors import (
+    InternalError,
+    InvalidSyntax,
+    PayloadTooLarge,
+    ScimError,
+    UnsupportedMediaType,
+)
 from ..scim.messages import SearchRequest, read_json, read_patch_envelope
 from ..scim.patch import Operation
 from ..scim.projection import Projection
@@ -18,36 +27,60 @@ from ..scim.versions import Preconditions
 from ..services.scope import Scope
 
 __all__ = [
-    "json_body",
     "operations",
     "payload",
     "preconditions",
     "projection",
+    "received_body",
     "search_from_body",
     "search_from_query",
 ]
 
+logger = logging.getLogger(__name__)
+
 _MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/json"})
 _CHUNK = 65_536
+_UNREADABLE = (
+    "The body ended too early, or one of its chunks isn't framed as RFC 9112 section 7.1 says; "
+    "send the request again."
+)
 
 
-def json_body(max_bytes: int) -> Any:
-    """Return the JSON value of the request's body.
+def received_body(max_bytes: int) -> Callable[[], Any]:
+    """Read the request's body, and return a function that returns its JSON value.
+
+    A client may send it as slowly as it likes, so it is read while the request holds nothing that
+    others need; what is wrong with it is told when it is asked for.
 
     A body without a content type is taken for JSON; parameters of the type don't matter, because
     JSON is UTF-8 (RFC 8259 section 8.1).
 
     :param max_bytes: The largest body that is read, with or without a ``Content-Length``.
-    :raises UnsupportedMediaType: when it is declared as anything else.
-    :raises PayloadTooLarge: when it is larger.
-    :raises InvalidSyntax: when it is empty or no JSON.
+    :returns: a function that raises ``UnsupportedMediaType`` when it is declared as anything else,
+        ``PayloadTooLarge`` when it is larger, and ``InvalidSyntax`` when it is empty or no JSON, or
+        when it ended too early.
     """
-    if request.mimetype and request.mimetype not in _MEDIA_TYPES:
-        raise UnsupportedMediaType
-    data = _bytes(max_bytes)
+    try:
+        if request.mimetype and request.mimetype not in _MEDIA_TYPES:
+            raise UnsupportedMediaType
+        data = _bytes(max_bytes)
+    except (ScimError, HTTPException) as error:
+        return functools.partial(_refuse, error)
+    except Exception as error:
+        # Each server has errors of its own for a body that isn't framed as it should be.
+        logger.info("The body of a request couldn't be read (%s).", type(error).__name__)
+        return functools.partial(_refuse, InvalidSyntax(_UNREADABLE))
+    return functools.partial(_json, data)
+
+
+def _json(data: bytes) -> Any:
     if not data:
         raise InvalidSyntax("The request has no body; send JSON.")
     return read_json(data)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    raise error
 
 
 def _bytes(max_bytes: int) -> bytes:
@@ -59,7 +92,19 @@ def _bytes(max_bytes: int) -> bytes:
         size += len(chunk)
         if size > max_bytes:
             _refuse_size(max_bytes)
-    return b"".join(chunks)
+    if chunks:
+        return b"".join(chunks)
+    # Somebody else may have read it: a request loader, or a hook of the host's.
+    data = request.get_data()
+    if len(data) > max_bytes:
+        _refuse_size(max_bytes)
+    if not data and request.content_length:
+        logger.error(
+            "A function of the portal reads the bodies of SCIM requests before they get there, and "
+            "keeps none of them; let it call request.get_data() or request.get_json()."
+        )
+        raise InternalError
+    return data
 
 
 def _refuse_size(max_bytes: int) -> NoReturn:

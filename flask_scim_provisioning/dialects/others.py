@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..scim.messages import check_depth
 from ..scim.urns import ENTERPRISE_USER
 from . import filters, operations, values
 from .base import Dialect
@@ -43,6 +44,7 @@ def object_from_json_text(text: str, notes: Notes) -> Any:
         return text
     if not isinstance(value, dict):
         return text
+    check_depth(value)
     leave(notes, "JSON in a string read as an object in an operation without a path")
     return value
 

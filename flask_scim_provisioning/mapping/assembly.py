@@ -33,11 +33,11 @@ def assemble(
 
     From now on, what the host's ORM changes of them moves their versions.
 
-    :param links: the link models, by the name of the resource type.
+    :param links: the link models, by ``Users`` and ``Groups``.
     :raises MappingError: when a declaration can't work; the message says which line to change.
     """
-    users = host_table(user_schema, links["User"])
-    groups = host_table(group_schema, links["Group"]) if group_schema is not None else None
+    users = host_table(user_schema, links["Users"])
+    groups = host_table(group_schema, links["Groups"]) if group_schema is not None else None
     tables = {table.name: table for table in (users, groups) if table is not None}
     parts = [_Part(user_schema, users, models, groups=groups, users=users)]
     if group_schema is not None and groups is not None:

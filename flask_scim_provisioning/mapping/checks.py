@@ -35,8 +35,19 @@ def check(mapping: ResourceMapping) -> None:
                 f"{name} maps no {key}, and RFC 7643 requires one: add "
                 f"`{snake} = fields.Attribute({mapping.model.__name__}.<column>)`."
             )
-        if binding.slot(None) is None:
+        slot = binding.slot(None)
+        if slot is None:
             raise MappingError(f"{name}: {key} needs a SQL expression, because it is searched by.")
+        if not slot.searchable:
+            raise MappingError(
+                f"{name}: {key} is searched by, and SQL can't say what read= makes of "
+                f"{slot.place}; use fields.Computed(<SQL expression>, write=<function>)."
+            )
+        if slot.own is not None and not slot.own.can_be_found:
+            raise MappingError(
+                f"{name}: {key} is searched by, and the type of {slot.place} makes another value "
+                "of it each time; map a column that can be searched."
+            )
     password = mapping.bindings.get("password")
     if password is not None and password.keeping is not Keeping.NOWHERE:
         raise MappingError(

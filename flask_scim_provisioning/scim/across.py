@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from .attributes import ID, ResourceType
-from .filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select
+from .filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select, negation
 from .paths import locate
 
 _TRUE: Filter = Present(AttrPath(None, ID.name))
@@ -38,7 +38,7 @@ def narrowed(
         case Or(terms=terms):
             return Or(tuple(narrowed(term, resource_type, types) for term in terms))
         case Not(term=term):
-            return Not(narrowed(term, resource_type, types))
+            return negation(narrowed(term, resource_type, types))
         case Compare(path=path) | Present(path=path) | Select(path=path):
             if is_defined(path, (resource_type,)) or not is_defined(path, types):
                 return node

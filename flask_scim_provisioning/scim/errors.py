@@ -140,6 +140,15 @@ class InvalidCount(ScimError):
         super().__init__(detail)
 
 
+class PortalConflict(ScimError):
+    """The portal's own state or rules stand against it; its team has to mend that.
+
+    RFC 7644 section 3.12: 409 without a ``scimType``, so that nobody looks for a twin.
+    """
+
+    status = HTTPStatus.CONFLICT
+
+
 class UnresolvedReference(ScimError):
     """A bulkId stands for a resource that wasn't created (RFC 7644 section 3.7.1)."""
 

@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias, assert_never, cast
 
 from .errors import InvalidFilter, InvalidPath
+from .keeping import kept
 
 Operator = Literal["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]
 Literals: TypeAlias = str | bool | int | float | None
@@ -25,7 +25,12 @@ MAX_LENGTH = 8192
 MAX_DEPTH = 32
 """How deep parentheses and brackets may stand in each other."""
 
-_MAX_CACHED_LENGTH = 512
+MAX_NESTING = 10
+"""How deep ``and`` and ``or`` may stand in each other; databases read nested SQL with a stack."""
+
+MAX_TERMS = 200
+"""How many comparisons a filter may make; each of them may be a search of its own."""
+
 _OPERATORS = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
 _WORDS: dict[str, Literals] = {"true": True, "false": False, "null": None}
 
@@ -102,7 +107,10 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The contrary of a term; without a third truth value."""
+    """The contrary of a term; without a third truth value.
+
+    In what the parser returns, the term is a ``Compare``, a ``Present`` or a ``Select``.
+    """
 
     term: "Filter"
 
@@ -134,6 +142,35 @@ def disjunction(terms: Iterable[Filter]) -> Filter:
     return flat[0] if len(flat) == 1 else Or(tuple(flat))
 
 
+def negation(term: Filter) -> Filter:
+    """Return the contrary of a filter: ``not`` at its comparisons only, however often it is said.
+
+    Nothing is unknown to a filter, so that the laws of De Morgan hold.
+    """
+    match term:
+        case Not(term=inner):
+            return inner
+        case And(terms=terms):
+            return disjunction(map(negation, terms))
+        case Or(terms=terms):
+            return conjunction(map(negation, terms))
+        case _:
+            return Not(term)
+
+
+def nesting(node: Filter) -> int:
+    """Return how deep ``and``, ``or`` and brackets stand in each other."""
+    match node:
+        case And(terms=terms) | Or(terms=terms):
+            return 1 + max(map(nesting, terms))
+        case Not(term=term):
+            return nesting(term)
+        case Select(term=term):
+            return 1 + nesting(term)
+        case _:
+            return 0
+
+
 def leaves(node: Filter) -> int:
     """Return how many comparisons a filter makes."""
     match node:
@@ -152,9 +189,7 @@ def parse_filter(text: str) -> Filter:
 
     RFC 7644 section 3.4.2.2.
     """
-    if len(text) <= _MAX_CACHED_LENGTH:
-        return _cached(text)
-    return _parse(text)
+    return _cached(text)
 
 
 def attr_path(text: str) -> AttrPath:
@@ -199,6 +234,7 @@ class Reader:
         self.refusal = refusal
         self.position = 0
         self.depth = 0
+        self.terms = 0
         self._look()
 
     # FILTER    = attrExp / logExp / valuePath / *1"not" "(" FILTER ")"
@@ -217,9 +253,18 @@ class Reader:
         if self.kind is not None or self._rest() < len(self.text):
             self.fail('Expected "and", "or" or the end')
 
-    def fail(self, what: str) -> NoReturn:
+    def fail(self, what: str, cure: str = "correct it") -> NoReturn:
         """Refuse the text here."""
-        raise self.refusal(f"{what}; correct it.", self._rest() + 1)
+        raise self.refusal(f"{what}; {cure}.", self._rest() + 1)
+
+    def nested(self, node: Filter) -> Filter:
+        """Make sure that a filter isn't nested too deep, and return it."""
+        if nesting(node) > MAX_NESTING:
+            self.fail(
+                f'"and", "or" and brackets stand more than {MAX_NESTING} deep in each other',
+                "send a flatter filter",
+            )
+        return node
 
     def take(self, mark: str) -> bool:
         """Read one of ``( ) [ ]`` if it comes next."""
@@ -235,7 +280,7 @@ class Reader:
         if not self.take("]"):
             self.fail('Expected "and", "or" or "]"')
         self.depth -= 1
-        return term
+        return self.nested(term)
 
     def name(self) -> AttrPath:
         """Read the name of an attribute."""
@@ -263,7 +308,7 @@ class Reader:
             self._next()
             if not self.take("("):
                 self.fail('Expected "(" after "not"')
-            return Not(self._parentheses(inside))
+            return negation(self._parentheses(inside))
         if self.take("("):
             return self._parentheses(inside)
         path = self.name()
@@ -289,6 +334,9 @@ class Reader:
 
     # attrExp   = (attrPath SP "pr") / (attrPath SP compareOp SP compValue)
     def _expression(self, path: AttrPath) -> Filter:
+        self.terms += 1
+        if self.terms > MAX_TERMS:
+            self.fail(f"The filter has more than {MAX_TERMS} comparisons", "send several")
         if self.word == "pr":
             self._next()
             return Present(path)
@@ -358,20 +406,20 @@ def is_storable(text: str) -> bool:
 
 
 def _parse(text: str) -> Filter:
+    if len(text) > MAX_LENGTH:
+        raise InvalidFilter(f"The filter is longer than {MAX_LENGTH} characters; shorten it.")
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
         path, value = plain.groups()
         if is_storable(value):
             return Compare(attr_path(path), "eq", value)
-    if len(text) > MAX_LENGTH:
-        raise InvalidFilter(f"The filter is longer than {MAX_LENGTH} characters; shorten it.")
     reader = Reader(text)
     node = reader.filter()
     reader.end()
-    return node
+    return reader.nested(node)
 
 
-_cached = lru_cache(maxsize=1024)(_parse)
+_cached = kept(_parse)
 
 
 def is_plain_name(text: str) -> bool:

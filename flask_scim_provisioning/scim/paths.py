@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from .attributes import Attribute, ResourceType, Schema, Type
 from .errors import InvalidPath
@@ -16,8 +15,7 @@ from .filters import (
     is_schema_urn,
     render,
 )
-
-_MAX_CACHED_LENGTH = 512
+from .keeping import LONGEST_KEPT, kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,9 @@ def parse_path(text: str) -> PatchPath:
 
     :raises InvalidPath: with the column where reading stopped.
     """
-    if len(text) <= _MAX_CACHED_LENGTH and is_plain_name(text):
+    if len(text) <= LONGEST_KEPT and is_plain_name(text):
         return PatchPath(AttrPath(None, text))
-    if len(text) <= _MAX_CACHED_LENGTH:
-        return _cached(text)
-    return _parse(text)
+    return _cached(text)
 
 
 def locate(path: AttrPath, resource_type: ResourceType) -> Location | None:
@@ -154,4 +150,4 @@ def _with_filter(path: AttrPath, reader: Reader) -> PatchPath:
     return PatchPath(path, term, sub)
 
 
-_cached = lru_cache(maxsize=1024)(_parse)
+_cached = kept(_parse)

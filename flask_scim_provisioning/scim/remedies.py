@@ -23,6 +23,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "InvalidCursor": "Send the `nextCursor` of the page before, and the same parameters.",
         "ExpiredCursor": "Begin again, and ask for the next page in time.",
         "InvalidCount": "Send a whole number as `count`.",
+        "PortalConflict": "Ask the portal's team: the detail says what stands against it there.",
         "UnresolvedReference": "Send the operation that creates the resource, and correct it if "
         "it failed.",
         "InvalidVersion": "Choose SCIM 2.0 in the identity provider.",

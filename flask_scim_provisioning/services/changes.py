@@ -14,7 +14,8 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
-from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.filters import Filter, leaves
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -33,6 +34,7 @@ __all__ = [
     "record",
     "refuse_growth",
     "refuse_protected",
+    "refuse_read_only",
     "save",
     "set_members",
     "takes_placeholders",
@@ -61,9 +63,19 @@ class Outcome:
     members: MembershipChange = field(default_factory=MembershipChange)
 
 
-def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
-    """Return the eyes of a scope on one resource type, on the session's connection."""
+_USUAL_TERMS = 2
+"""How many comparisons the filters of identity providers make; their statements are kept."""
+
+
+def view_of(scope: Scope, mapping: ResourceMapping, node: Filter | None = None) -> Viewpoint:
+    """Return the eyes of a scope on one resource type, on the session's connection.
+
+    :param node: the filter that is searched by. SQLAlchemy keeps what it has compiled, 25 kB for
+        each comparison; of a filter that isn't usual it keeps nothing.
+    """
     connection = scope.session.connection(bind_arguments={"mapper": mapping.table.mapper})
+    if node is not None and leaves(node) > _USUAL_TERMS:
+        connection = connection.execution_options(compiled_cache=None)
     tenants = mapping.tenants_of(scope.tenant)
     return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
 
@@ -241,6 +253,19 @@ def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> N
     reason = protected(writing.existing_entity(mapping, scope.session, host_key))
     if reason:
         raise MutabilityError(str(reason))
+
+
+def refuse_read_only(mapping: ResourceMapping) -> None:
+    """Let nobody write what the portal only shows.
+
+    :raises Forbidden: when the team says so, as it must of a view.
+    """
+    if mapping.reads_only:
+        raise Forbidden(
+            f"This portal's {mapping.endpoint.strip('/').lower()} can be read over SCIM and not "
+            "changed; change them in the portal, and switch off in the identity provider what "
+            "creates, updates or deletes them."
+        )
 
 
 def only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:

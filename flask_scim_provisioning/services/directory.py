@@ -34,6 +34,7 @@ from .changes import (
     record,
     refuse_growth,
     refuse_protected,
+    refuse_read_only,
     save,
     set_members,
     takes_placeholders,
@@ -141,6 +142,7 @@ def create_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "CREATE")
+    refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     if not takes_placeholders(mapping):
@@ -223,6 +225,7 @@ def replace_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     note_dropped_password(scope, mapping, flat)
@@ -270,9 +273,10 @@ def modify_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     planned = plan(
         operations,
-        mapping.resource_type,
+        mapping.changeable,
         create_missing=scope.dialect.create_missing,
         lenient=scope.dialect.lenient,
     )
@@ -319,6 +323,7 @@ def delete_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
+    refuse_read_only(mapping)
 
     def work() -> Outcome:
         view = view_of(scope, mapping)

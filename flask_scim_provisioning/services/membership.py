@@ -298,6 +298,8 @@ class _Editor:
         self.scope.budget.charge(_LOOKS_OF_A_SEARCH)
         self.carry_out()
         backend = self.view.backend
+        # No filter is worth keeping its statement for.
+        self.view.connection.execution_options(compiled_cache=None)
         for members in self.binding.kinds:
             found = members.matching(
                 self.view,

@@ -77,7 +77,7 @@ def page_by_index(scope: Scope, search: Search, start_index: int) -> Page:
             node, sort_by = search.narrowed(mapping)
             found, matching = searching.fetch_page(
                 mapping,
-                view_of(scope, mapping),
+                view_of(scope, mapping, search.node),
                 node=node,
                 sort_by=sort_by,
                 descending=search.descending,
@@ -147,7 +147,9 @@ def page_by_cursor(scope: Scope, search: Search, request: SearchRequest, seal: S
 
 
 def _count(scope: Scope, search: Search, mapping: ResourceMapping) -> int:
-    return searching.count_matching(mapping, view_of(scope, mapping), search.narrowed(mapping)[0])
+    return searching.count_matching(
+        mapping, view_of(scope, mapping, search.node), search.narrowed(mapping)[0]
+    )
 
 
 def _beyond(search: Search, part: int) -> Position | None:
@@ -163,7 +165,7 @@ def _next(
     node, sort_by = search.narrowed(mapping)
     found, after = searching.fetch_after(
         mapping,
-        view_of(scope, mapping),
+        view_of(scope, mapping, search.node),
         position.after,
         node=node,
         sort_by=sort_by,

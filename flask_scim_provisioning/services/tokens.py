@@ -485,7 +485,7 @@ def revoke_leaked(
     secret = None if found is None else TokenSecret.parse(found[0])
     if secret is None:
         return None
-    rows = session.execute(_by_key_id(models), {"key_id": secret.key_id}).all()
+    rows = _rows(session, models, secret.key_id, None)
     session.rollback()
     if not rows or not secret.matches(rows[0].digest):
         return None

@@ -55,6 +55,9 @@ RETRY_AFTER = 5
 _ATTEMPTS = 3
 _LONGEST_PAUSE = 0.2
 
+_PATIENCE_FOR_FAILURES = 0.5
+"""How long the entry of a failure waits, which nothing else tells of (seconds)."""
+
 
 class TransactionLost(SQLAlchemyError):
     """The database has ended a transaction by itself, and with it what was done before."""
@@ -81,9 +84,22 @@ def ends_transaction(error: BaseException) -> bool:
     return meaning_of(error) is not Meaning.REFUSED
 
 
-def _may_succeed(error: BaseException) -> bool:
-    """Say whether the whole transaction may succeed when it is repeated."""
-    return isinstance(error, TransactionLost | Unsettled) or meaning_of(error) is Meaning.AGAIN
+def _origin(error: BaseException) -> BaseException:
+    """Return the error that a lost transaction began with.
+
+    Whoever then rolls a savepoint back, as SQLAlchemy's flush does, only learns that it is gone.
+    """
+    origin, before = error, error.__cause__ or error.__context__
+    while before is not None:
+        if isinstance(before, SQLAlchemyError) and ends_transaction(before):
+            origin = before
+        before = before.__cause__ or before.__context__
+    return origin
+
+
+def _may_succeed(origin: BaseException) -> bool:
+    """Say whether a whole transaction may succeed when it is repeated."""
+    return meaning_of(origin) is not Meaning.UNAVAILABLE
 
 
 @contextmanager
@@ -135,8 +151,9 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
             # finds out, when it comes back and looks.
             unknown = committing and is_connection_lost(error)
             late = attempt == _ATTEMPTS or time.perf_counter() >= deadline
-            if late or unknown or not _may_succeed(error):
-                raise DatabaseUnavailable(reached=not is_away(error)) from error
+            origin = _origin(error)
+            if late or unknown or not _may_succeed(origin):
+                raise DatabaseUnavailable(reached=not is_away(origin)) from origin
             # Two that met once would meet again if they waited equally long.
             time.sleep(random.uniform(0, _LONGEST_PAUSE) * attempt)  # noqa: S311 - no secret
         else:
@@ -144,15 +161,19 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
     raise AssertionError("unreachable")
 
 
-def bookkeep(session: Session, work: Callable[[], object]) -> SQLAlchemyError | None:
+def bookkeep(
+    session: Session, work: Callable[[], object], *, seconds: float = 0
+) -> SQLAlchemyError | None:
     """Write what nobody waits for, in a transaction of its own; return what prevented it.
 
-    It waits for nobody else's lock, and it never raises: a request isn't refused, and isn't slower,
-    because of what is only kept beside it.
+    It never raises: a request isn't refused because of what is only kept beside it.
+
+    :param seconds: how long it may wait for somebody else's lock; not at all, unless it tells of
+        something that nothing else tells of.
     """
     _roll_back(session)
     try:
-        with waiting_at_most(session, 0), unit_of_work(session):
+        with waiting_at_most(session, seconds), unit_of_work(session):
             work()
     except SQLAlchemyError as error:
         _roll_back(session)
@@ -225,7 +246,11 @@ class Immediate:
         self, session: Session, statement: sa.Insert, row: Mapping[str, Any]
     ) -> SQLAlchemyError | None:
         """Write what has failed and was rolled back; return what prevented it."""
-        return bookkeep(session, lambda: session.connection().execute(statement, row))
+        return bookkeep(
+            session,
+            lambda: session.connection().execute(statement, row),
+            seconds=_PATIENCE_FOR_FAILURES,
+        )
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Do what comes after the commit, which has been."""

@@ -188,7 +188,8 @@ class Conformance(PortalChecks):
         replaced = expect(scim.put(path, body), 200)
         assert replaced == self.read(scim, path)
         assert (lost_ := lost(body, replaced, described)) == [], f"lost by PUT: {lost_}"
-        for name, found in ((group["displayName"], []), (body["displayName"], [group["id"]])):
+        expected = {group["displayName"]: [], body["displayName"]: [group["id"]]}
+        for name, found in expected.items():
             assert self.found(scim, "/Groups", f"displayName eq {quoted(name)}") == found
         taken = dict(self.new_group(3), displayName=other["displayName"])
         expect(scim.post("/Groups", taken), 409, scim_type="uniqueness")

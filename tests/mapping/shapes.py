@@ -1,70 +1,109 @@
-"""Portals of every shape, each opened on a database of its own."""
+"""Small portals for the tests of values: a team writes its model and what it maps, and no more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema
-from tests.portal import Host, Portal
+from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
+from flask_scim_provisioning.mapping import MappingError
+from tests.databases import make_tables
+from tests.portal import Host, Portal, write_ahead
 
-from .hosts import open_portal
+__all__ = ["USER", "Declare", "opened", "refusal", "shape"]
 
-__all__ = ["Open", "fresh", "group_schema", "names", "opened", "provision", "user_schema"]
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 
-Open = Callable[..., Portal]
+Declare = Callable[[SQLAlchemy], tuple[type[Any], dict[str, Any]]]
+"""Declares models; returns that of people and the attributes of their schema.
 
-
-@pytest.fixture
-def opened(database_url: str) -> Iterator[Open]:
-    """Opens a portal: ``opened(db, users, groups)``."""
-    with ExitStack() as stack:
-
-        def open_(db: Any, users: Any, groups: Any, dialect: str = "generic") -> Portal:
-            provisioning = Provisioning(db, user_schema=users, group_schema=groups)
-            host = Host(db, users.opts.model, groups.opts.model, sa.table("none"), provisioning)
-            portal = open_portal(database_url, host, dialect=dialect)
-            stack.callback(portal.close)
-            return portal
-
-        yield open_
+``Meta`` among these has options of the schema.
+"""
 
 
-def fresh() -> Any:
-    """Return a Flask-SQLAlchemy object with a base of its own."""
+def shape(declare: Declare) -> Callable[[], Host]:
+    """Return what makes the portal of a declaration, once in a process."""
+
+    @functools.cache
+    def made() -> Host:
+        return host_of(declare)
+
+    return made
+
+
+def host_of(declare: Declare) -> Host:
+    """Make the portal of a declaration, with plain groups.
+
+    :raises MappingError: when the declaration can't work, as soon as an application is connected.
+    """
 
     class Base(DeclarativeBase):
         """The portal's own base."""
 
-    return SQLAlchemy(model_class=Base)
+    db = SQLAlchemy(model_class=Base)
+    model, attributes = declare(db)
+    key = sa.inspect(model).local_table.primary_key.columns[0]
+    pairs = sa.Table(
+        "team_member",
+        db.metadata,
+        sa.Column("team_id", sa.ForeignKey("team.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("user_id", sa.ForeignKey(key, ondelete="CASCADE"), primary_key=True),
+    )
+
+    class Team(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "team"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(sa.String(150), unique=True)
+        members = relationship(model, secondary=pairs)
+
+    options = {"model": model, **attributes.pop("Meta", {})}
+    people = type("PortalUser", (UserSchema,), {"Meta": type("Meta", (), options), **attributes})
+
+    class PortalGroup(GroupSchema):
+        class Meta:
+            model = Team
+
+        display_name = fields.Attribute(Team.name)
+        members = fields.Members(Team.members)
+
+    provisioning = Provisioning(db, user_schema=people, group_schema=PortalGroup)
+    return Host(db, model, Team, pairs, provisioning)
 
 
-def user_schema(fields: Mapping[str, Any], **meta: Any) -> type[UserSchema]:
-    """Return a schema of users with these fields and options of Meta."""
-    return type("PortalUser", (UserSchema,), {"Meta": type("Meta", (), meta), **fields})
+def refusal(declare: Declare) -> str:
+    """Return what a team reads whose application doesn't start."""
+    with pytest.raises(MappingError) as refused:
+        _connected("sqlite://", host_of(declare))
+    return str(refused.value)
 
 
-def group_schema(fields: Mapping[str, Any], **meta: Any) -> type[GroupSchema]:
-    """Return a schema of groups with these fields and options of Meta."""
-    return type("PortalGroup", (GroupSchema,), {"Meta": type("Meta", (), meta), **fields})
+def _connected(url: str, made: Host) -> Flask:
+    app = Flask("portal")
+    app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
+    made.db.init_app(app)
+    made.provisioning.init_app(app, admin_required=lambda: False)
+    return app
 
 
-def provision(portal: Portal, kind: str, **attributes: Any) -> dict[str, Any]:
-    """Create a resource and return it as it was answered."""
-    answer = portal.client.post(f"/{kind}", attributes)
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json
-    return found
-
-
-def names(portal: Portal, **query: Any) -> list[str]:
-    """Return the names of the users that a search finds."""
-    answer = portal.client.get("/Users", **query)
-    assert answer.status_code == 200, answer.text
-    return [each["userName"] for each in answer.json["Resources"]]
+@contextmanager
+def opened(url: str, made: Host, dialect: str = "generic") -> Iterator[Portal]:
+    """Run a portal of this kind on a database for ``make_tables``."""
+    app = _connected(url, made)
+    with app.app_context():
+        if made.db.engine.dialect.name == "sqlite":
+            write_ahead(made.db.engine)
+        make_tables(made.db.engine, made.db.metadata)
+    portal = Portal(app, made, tenant="main", dialect=dialect)
+    try:
+        yield portal
+    finally:
+        portal.close()

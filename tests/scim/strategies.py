@@ -10,11 +10,11 @@ from flask_scim_provisioning.scim.filters import (
     AttrPath,
     Compare,
     Filter,
-    Not,
     Present,
     Select,
     conjunction,
     disjunction,
+    negation,
 )
 from flask_scim_provisioning.scim.patch import Operation
 from flask_scim_provisioning.scim.paths import PatchPath
@@ -135,7 +135,7 @@ def logic(terms: st.SearchStrategy[Filter]) -> st.SearchStrategy[Filter]:
         lambda inner: st.one_of(
             st.lists(inner, min_size=2, max_size=3).map(conjunction),
             st.lists(inner, min_size=2, max_size=3).map(disjunction),
-            inner.map(Not),
+            inner.map(negation),
         ),
         max_leaves=5,
     )

@@ -1,13 +1,14 @@
 """What a filter means (RFC 7644 section 3.4.2.2, table 3)."""
 
 import pytest
+from hypothesis import given, settings
 
 from flask_scim_provisioning.scim.attributes import Attribute, ResourceType, Schema, Type
 from flask_scim_provisioning.scim.errors import InvalidFilter
 from flask_scim_provisioning.scim.evaluate import check_filter, element_matches, matches
-from flask_scim_provisioning.scim.filters import parse_filter
+from flask_scim_provisioning.scim.filters import negation, parse_filter
 
-from .strategies import ENTERPRISE, USERS
+from .strategies import ENTERPRISE, USERS, filters, users
 
 BABS = {
     "id": "2819c223",
@@ -184,3 +185,9 @@ def test_schemas_can_be_searched():
     """RFC 7644 section 3.4.2.2, an example: ``schemas eq "urn:…"``."""
     flat = {"schemas": [USERS.schema.id]}
     assert matches(parse_filter(f'schemas eq "{USERS.schema.id}"'), flat, USERS)
+
+
+@given(users, filters)
+@settings(max_examples=300, deadline=None)
+def test_a_negation_means_the_contrary(flat, node):
+    assert matches(negation(node), flat, USERS) is not matches(node, flat, USERS)

@@ -8,6 +8,8 @@ from flask_scim_provisioning.scim.errors import InvalidFilter
 from flask_scim_provisioning.scim.filters import (
     MAX_DEPTH,
     MAX_LENGTH,
+    MAX_NESTING,
+    MAX_TERMS,
     And,
     AttrPath,
     Compare,
@@ -15,6 +17,8 @@ from flask_scim_provisioning.scim.filters import (
     Or,
     Present,
     Select,
+    negation,
+    nesting,
     parse_filter,
     render,
 )
@@ -73,14 +77,9 @@ OF_THE_RFC = {
         And(
             (
                 Compare(path("userType"), "ne", "Employee"),
-                Not(
-                    Or(
-                        (
-                            Compare(path("emails"), "co", "example.com"),
-                            Compare(path("emails", "value"), "co", "example.org"),
-                        )
-                    )
-                ),
+                # "not (a or b)", with "not" at the comparisons.
+                Not(Compare(path("emails"), "co", "example.com")),
+                Not(Compare(path("emails", "value"), "co", "example.org")),
             )
         )
     ),
@@ -137,7 +136,8 @@ MORE = {
     "((a pr))": A,
     "not (a pr) and b pr": And((Not(A), B)),
     "not(a pr)": Not(A),
-    "not (not (a pr))": Not(Not(A)),
+    "not (not (a pr))": A,
+    "not (a pr and (b pr or not (c pr)))": Or((Not(A), And((Not(B), C)))),
     "NOT (a PR) AND b Pr oR c pr": Or((And((Not(A), B)), C)),
     "e[not (a pr) and (b pr or c pr)]": Select(path("e"), And((Not(A), Or((B, C))))),
     'a EQ "x"': Compare(path("a"), "eq", "x"),
@@ -246,9 +246,40 @@ def test_a_filter_is_no_longer_than_its_cap():
 
 
 def test_many_terms_are_one_flat_tree():
-    node = parse_filter(" or ".join(["a pr"] * 1000))
+    node = parse_filter(" or ".join(["a pr"] * MAX_TERMS))
     assert isinstance(node, Or)
-    assert len(node.terms) == 1000
+    assert len(node.terms) == MAX_TERMS
+
+
+@pytest.mark.parametrize(
+    "text", [" or ".join(["a pr"] * (MAX_TERMS + 1)), f"a[{' and '.join(['b pr'] * 201)}]"]
+)
+def test_a_filter_makes_no_more_comparisons_than_its_cap(text):
+    with pytest.raises(InvalidFilter, match=str(MAX_TERMS)):
+        parse_filter(text)
+
+
+def alternating(depth):
+    """Return a filter whose ``and`` and ``or`` stand so deep in each other."""
+    text = "a pr"
+    for level in range(depth):
+        text = f"b pr {('and', 'or')[level % 2]} ({text})"
+    return text
+
+
+def test_and_and_or_nest_no_deeper_than_their_cap():
+    for text in (alternating(MAX_NESTING), f"e[{alternating(MAX_NESTING - 1)}]"):
+        assert nesting(parse_filter(text)) == MAX_NESTING
+    for text in (alternating(MAX_NESTING + 1), f"e[{alternating(MAX_NESTING)}]"):
+        with pytest.raises(InvalidFilter, match=str(MAX_NESTING)):
+            parse_filter(text)
+
+
+def test_a_filter_is_the_contrary_of_its_negation_and_says_not_at_its_comparisons_only():
+    node = parse_filter("not (" * MAX_DEPTH + "a pr and b pr" + ")" * MAX_DEPTH)
+    assert node == And((A, B))
+    assert negation(node) == Or((Not(A), Not(B)))
+    assert negation(negation(node)) == node
 
 
 def test_the_detail_has_no_value():

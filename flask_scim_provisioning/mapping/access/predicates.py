@@ -8,7 +8,7 @@ from its index.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from ...scim.filters import And, AttrPath, Compare, Filter, Not, Or, Present, Se
 from ...scim.paths import Location, locate
 from ...scim.values import instant
 from ..bindings.base import Binding
+from ..bindings.own_types import OwnType
 from ..bindings.slots import Slot
 from ..resources import ResourceMapping
 from ..sql import instants, text
@@ -207,8 +208,10 @@ def _presences(mapping: ResourceMapping, extension: scim.Schema) -> list[sa.Colu
 
 def _present(slot: Slot) -> sa.ColumnElement[bool]:
     """``pr``: there is a value, and it isn't empty."""
+    if slot.own is not None and slot.own.of_nothing is not None:
+        return sa.true()
     if slot.textual:
-        return sa.and_(slot.expression.is_not(None), slot.expression != "")
+        return sa.and_(slot.expression.is_not(None), slot.expression != sa.literal("", sa.String()))
     return slot.expression.is_not(None)
 
 
@@ -218,34 +221,86 @@ def compare(slot: Slot, op: str, value: Any, backend: str) -> sa.ColumnElement[b
         return _present(slot) if op == "ne" else _not(_present(slot))
     if op == "ne":
         return _not(compare(slot, "eq", value, backend))
+    if not slot.searchable:
+        raise _unsearchable(slot.attribute.name)
     if slot.textual and isinstance(value, str):
         return _text(slot, op, value, backend)
     if isinstance(value, int | float) and abs(value) >= 2**63:
         raise InvalidFilter(f"{slot.attribute.name}: send a number of at most 64 bits.")
+    if slot.choices is not None:
+        return _among(slot, op, value)
     try:
-        host_value = slot.to_host(value)
+        host_value = (slot.sought or slot.to_host)(value)
     except (ValueError, OverflowError, InvalidValue):
         if op == "eq":
             return sa.false()
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and slot.own is None:
             # The column has no room for it, and is less or greater all the same.
             return _ordered(slot, op, sa.literal(value, sa.Float()))
-        raise InvalidFilter(
-            f"{slot.attribute.name} can only be compared with eq and ne on this portal."
-        ) from None
-    if op == "eq" and isinstance(value, str) and not _means(slot, host_value, value):
+        raise _only_equal(slot) from None
+    if op == "eq" and not _means(slot, host_value, value):
         return sa.false()
+    if slot.own is not None:
+        return _through(slot, slot.own, op, host_value, backend)
     if isinstance(value, float) and not value.is_integer():
         return _ordered(slot, op, sa.literal(value, sa.Float()))
     return _ordered(slot, op, sa.literal(host_value, slot.expression.type))
 
 
-def _means(slot: Slot, host_value: Any, value: str) -> bool:
+def _only_equal(slot: Slot) -> InvalidFilter:
+    return InvalidFilter(
+        f"{slot.attribute.name} can only be compared with eq and ne on this portal."
+    )
+
+
+def _among(slot: Slot, op: str, value: Any) -> sa.ColumnElement[bool]:
+    """Look for those of all the host's values that are read as the one that is asked for."""
+    if op != "eq":
+        raise _only_equal(slot)
+    found = [each for each in slot.choices or () if _same(slot, slot.read(each), value)]
+    nothing = slot.own.of_nothing if slot.own is not None else None
+    condition = sa.or_(sa.false(), *(_is(slot, each) for each in found))
+    if nothing is not None and _same(slot, slot.read(nothing), value):
+        return sa.or_(condition, slot.expression.is_(None))
+    return condition
+
+
+def _is(slot: Slot, host_value: Any) -> sa.ColumnElement[bool]:
+    same: sa.ColumnElement[bool] = slot.expression == sa.literal(host_value, slot.expression.type)
+    return same
+
+
+def _same(slot: Slot, shown: Any, value: Any) -> bool:
+    if isinstance(shown, str) and isinstance(value, str):
+        return bool(folded(slot.attribute, shown) == folded(slot.attribute, value))
+    return bool(shown == value)
+
+
+def _through(
+    slot: Slot, own: OwnType, op: str, host_value: Any, backend: str
+) -> sa.ColumnElement[bool]:
+    """Compare what a type of the team's own makes of a value with what it has made of others."""
+    given = sa.literal(host_value, slot.expression.type)
+    if op != "eq":
+        if not own.keeps_order:
+            raise _only_equal(slot)
+        return _ordered(slot, op, given)
+    if not own.finds(host_value, backend):
+        raise _unsearchable(slot.attribute.name)
+    same: sa.ColumnElement[bool] = slot.expression == given
+    if own.of_nothing is not None and own.of_nothing == host_value:
+        return sa.or_(same, slot.expression.is_(None))
+    return same
+
+
+def _means(slot: Slot, host_value: Any, value: Any) -> bool:
     """Say whether a host's value is read as the text it was made from; 7 isn't "007"."""
-    if slot.from_host is None or slot.attribute.type not in _TEXT:
+    if slot.own is not None and isinstance(value, float) and slot.attribute.type not in _TEXT:
+        return bool(host_value == value)
+    if slot.from_host is None or slot.attribute.type not in _TEXT or not isinstance(value, str):
         return True
-    read = str(slot.from_host(host_value))
-    return folded(slot.attribute, read) == folded(slot.attribute, value)
+    read = slot.own.as_read(host_value) if slot.own is not None else host_value
+    return folded(slot.attribute, str(slot.read(read))) == folded(slot.attribute, value)
 
 
 def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
@@ -255,15 +310,15 @@ def _ordered(slot: Slot, op: str, right: Any) -> sa.ColumnElement[bool]:
         same: sa.ColumnElement[bool] = left == right
         return same
     if text_kept_otherwise or op in ("co", "sw", "ew"):
-        raise InvalidFilter(
-            f"{slot.attribute.name} can only be compared with eq and ne on this portal."
-        )
+        raise _only_equal(slot)
     return text.in_order(left, op, right)
 
 
 def _text(slot: Slot, op: str, value: str, backend: str) -> sa.ColumnElement[bool]:
     if slot.attribute.type is scim.Type.DATE_TIME:
         return _instant(slot, op, value, backend)
+    if slot.own is not None:
+        value = slot.own.text(value, backend)
     exact = slot.attribute.case_exact or slot.attribute.type is scim.Type.BINARY
     match op:
         case "eq":
@@ -321,8 +376,15 @@ def sort_terms(
         )
     key: Any = slot.expression
     missing = key.is_(None)
-    if isinstance(key.type, sa.Enum):
-        key = _rank(slot, key.type)
+    members = slot.choices or _members(key.type)
+    if not slot.searchable or (slot.own is not None and not _sorts(slot, slot.own, members)):
+        raise InvalidValue(
+            f"{slot.attribute.name} can't be sorted by on this portal; name another attribute."
+        )
+    if members:
+        key = _rank(slot, members)
+        if slot.own is not None:
+            missing = key.is_(None)
     elif slot.textual and slot.attribute.type is scim.Type.DATE_TIME and slot.from_host is None:
         key = instants.sql_since_1970(key, backend)
         missing = key.is_(None)  # a text that is no point in time stands nowhere
@@ -331,14 +393,34 @@ def sort_terms(
     return [sa.case((missing, 1), else_=0), key]
 
 
-def _rank(slot: Slot, kind: sa.Enum) -> sa.ColumnElement[Any]:
+def _sorts(slot: Slot, own: OwnType, members: Sequence[Any] | None) -> bool:
+    """Say whether the order of a column with a type of the team's own is that of what is read."""
+    if own.of_nothing is not None and not members:
+        return False
+    return bool(members or slot.textual or own.keeps_order)
+
+
+def _members(kind: sa.types.TypeEngine[Any]) -> tuple[Any, ...] | None:
+    if not isinstance(kind, sa.Enum):
+        return None
+    members: list[Any] = list(kind.enum_class or kind.enums)
+    return tuple(members)
+
+
+def _rank(slot: Slot, members: Sequence[Any]) -> sa.ColumnElement[Any]:
     """Return the place of a member among all, by what clients read of it.
 
     Databases put enumerations in the order of their declaration or of their names, and compare
     them otherwise than they sort them; a number is the same everywhere, also in a cursor.
     """
-    read = slot.from_host or str
-    members: list[Any] = list(kind.enum_class or kind.enums)
-    shown = {member: folded(slot.attribute, str(read(member))) for member in members}
-    order = sorted(set(shown.values()))
-    return sa.case(*((slot.expression == member, order.index(shown[member])) for member in members))
+
+    def shown(member: Any) -> Any:
+        read = slot.read(member)
+        return folded(slot.attribute, read) if isinstance(read, str) else read
+
+    order = sorted({shown(member) for member in members})
+    whens = [(_is(slot, member), order.index(shown(member))) for member in members]
+    nothing = slot.own.of_nothing if slot.own is not None else None
+    if nothing is not None:
+        whens.append((slot.expression.is_(None), order.index(shown(nothing))))
+    return sa.case(*whens)

@@ -56,7 +56,7 @@ def free_names(mapping: ResourceMapping, names: Iterable[str], view: Viewpoint) 
     """
     connection = view.connection
     slot = mapping.bindings[mapping.lookup_key].slot(None)
-    if slot is None or slot.attribute.case_exact or not slot.textual:
+    if slot is None or slot.attribute.case_exact or not slot.textual or slot.own is not None:
         return set()
     if connection.dialect.name not in ("postgresql", "sqlite"):
         return set()
@@ -186,7 +186,7 @@ def _simple(
         case _:
             return None
     slot = mapping.bindings[mapping.lookup_key].slot(None)
-    if slot is None or not slot.textual:
+    if slot is None or not slot.textual or slot.own is not None:
         return None
 
     def condition(backend: str) -> sa.ColumnElement[bool]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
@@ -21,6 +20,7 @@ from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
+from .violations import host_rules
 
 __all__ = [
     "delete_resource",
@@ -46,11 +46,14 @@ def _write(
             if mapping.is_apart(key):
                 continue
             value = values[key]
-            remainders[key] = mapping.bindings[key].write(entity, value, unit)
+            with host_rules(mapping, key.rsplit(":", 1)[-1]):
+                remainders[key] = mapping.bindings[key].write(entity, value, unit)
     return remainders
 
 
-def _flush(mapping: ResourceMapping, session: Session, entity: Any) -> None:
+def _flush(
+    mapping: ResourceMapping, session: Session, entity: Any, *, deleting: bool = False
+) -> None:
     """Send the host's changes to the database; SCIM moves the version of ``entity`` itself.
 
     :raises Uniqueness: when a value is taken; the database has the last word on that.
@@ -58,53 +61,11 @@ def _flush(mapping: ResourceMapping, session: Session, entity: Any) -> None:
     :raises Unsettled: when the portal has changed the row since it was read.
     """
     try:
-        with own_writes(mapping, session, entity):
+        with host_rules(mapping, deleting=deleting), own_writes(mapping, session, entity):
             session.flush()
-    except IntegrityError as error:
-        raise refusal(mapping, error) from None
-    except DataError:
-        # What a column has no room for, and nobody has foreseen.
-        raise InvalidValue(
-            "This portal's database refuses a value: it is too large or too long; correct the "
-            "attribute mapping of the identity provider."
-        ) from None
     except (StaleDataError, ObjectDeletedError):
         # The portal has a version of its own for each row, or has deleted it meanwhile.
         raise Unsettled("The portal is changing this resource; send the request again.") from None
-
-
-_UNIQUE = re.compile(r"unique|duplicate", re.IGNORECASE)
-
-
-def refusal(mapping: ResourceMapping, error: IntegrityError) -> InvalidValue | Uniqueness:
-    """Return what an identity provider is told about a constraint of the host's database."""
-    cause: Any = error.orig
-    message = str(cause)
-    code = getattr(cause, "sqlstate", None) or (getattr(cause, "args", None) or [None])[0]
-    attributes = ", ".join(_attributes_in(mapping, message)) or mapping.lookup_key
-    if code in ("23505", 1062, 1586) or _UNIQUE.search(message):
-        return Uniqueness(
-            f"{attributes} is already in use by another {mapping.table.name}; give it "
-            "another value, or match the existing one instead of creating a new one."
-        )
-    return InvalidValue(
-        f"This portal's database refuses {attributes}: a value is missing or out of its range; "
-        "correct the attribute mapping of the identity provider."
-    )
-
-
-def _attributes_in(mapping: ResourceMapping, message: str) -> Iterable[str]:
-    """Find the attributes whose columns a database's message names."""
-    words = set(re.findall(r"\w+", message.split("DETAIL")[0]))
-    words |= set(re.findall(r"\(([\w, ()]+)\)=", message))
-    for key, binding in mapping.bindings.items():
-        for expression in binding.expressions:
-            name = getattr(expression, "name", None)
-            if isinstance(expression, sa.Column) and any(
-                name == word or word.endswith(f"_{name}") or f"({name})" in word for word in words
-            ):
-                yield key.rsplit(":", 1)[-1]
-                break
 
 
 def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
@@ -371,8 +332,9 @@ def delete_resource(
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
-        _delete_row(session, entity)
-        _flush(mapping, session, entity)
+        with host_rules(mapping, deleting=True):
+            _delete_row(session, entity)
+        _flush(mapping, session, entity, deleting=True)
         return
     unit = Unit(session, view)
     if mapping.state is not None and mapping.state.expressions:

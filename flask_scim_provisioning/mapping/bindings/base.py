@@ -15,7 +15,17 @@ from ..host.keys import HostKey
 from ..host.viewpoint import Viewpoint
 from .slots import Slot
 
-__all__ = ["Binding", "Build", "Dump", "Keeping", "Reader", "Unit", "Watched", "parts_reader"]
+__all__ = [
+    "Binding",
+    "Build",
+    "Dump",
+    "Keeping",
+    "Reader",
+    "Unit",
+    "Watched",
+    "parts_as_read",
+    "parts_reader",
+]
 
 Row: TypeAlias = Sequence[Any]
 Flat: TypeAlias = dict[str, Any]
@@ -206,3 +216,15 @@ def parts_reader(slots: Mapping[str, Slot], start: int) -> Callable[[Row], dict[
         return value
 
     return read
+
+
+def parts_as_read(slots: Mapping[str, Slot], value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is read of the sub-attributes once they are written, but for those that can't be.
+
+    Others than the slots' are as they are.
+    """
+    return {
+        name: slots[name].as_read(part) if name in slots else part
+        for name, part in value.items()
+        if name not in slots or slots[name].write is not None
+    }

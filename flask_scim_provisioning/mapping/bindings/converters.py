@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import Enum
@@ -17,6 +17,7 @@ from ...scim import attributes as scim
 from ..errors import MappingError
 from ..host.attributes import HostAttribute
 from ..sql.instants import format_datetime, parse_datetime
+from .own_types import REFUSALS, OwnType, python_type_of
 
 __all__ = [
     "Conversion",
@@ -42,11 +43,19 @@ class Conversion:
     :ivar from_host: host value to SCIM value; None where they are the same.
     :ivar to_host: SCIM value to host value; raises ``ValueError`` with a sentence.
     :ivar textual: the SQL is text, so that it is compared with or without case as SCIM says.
+    :ivar sought: what a filter's value is turned into, where it isn't what is written.
+    :ivar choices: all of the host's values that there can be, where these are known.
+    :ivar own: what the column's own type does with values, where a team has written one.
+    :ivar searchable: whether SQL can say what is read.
     """
 
     from_host: Convert | None = None
     to_host: Convert = unchanged
     textual: bool = False
+    sought: Convert | None = None
+    choices: tuple[Any, ...] | None = None
+    own: OwnType | None = None
+    searchable: bool = True
 
 
 Make: TypeAlias = Callable[[sa.types.TypeEngine[Any]], Conversion]
@@ -55,12 +64,22 @@ _TEXT = (scim.Type.STRING, scim.Type.REFERENCE, scim.Type.BINARY, scim.Type.DATE
 _CONVERTERS: dict[tuple[scim.Type, type[Any]], Make] = {}
 
 
-def register_converter(kind: scim.Type, python_type: type[Any], make: Make) -> None:
+def register_converter(
+    kind: scim.Type | str, python_type: type[Any], make: Make | Conversion
+) -> None:
     """Teach how columns whose values are of a Python type keep attributes of a SCIM type.
 
-    :param make: called with the column's SQLAlchemy type; returns the conversion.
+    It counts for every schema that is declared later, and before what the extension knows itself.
+
+    :param kind: of the attributes, such as ``"string"`` or ``"dateTime"``.
+    :param python_type: of the column's values, as its type says in ``python_type``, or as its
+        ``process_result_value`` is annotated; subclasses are meant, too.
+    :param make: the conversion, or a function from the column's SQLAlchemy type to it.
     """
-    _CONVERTERS[kind, python_type] = make
+    found = make
+    _CONVERTERS[scim.Type(kind), python_type] = (
+        (lambda _: found) if isinstance(found, Conversion) else found
+    )
 
 
 def conversion(
@@ -75,36 +94,128 @@ def conversion(
     :raises MappingError: when it can't.
     """
     kind = source.type
-    python_type = _python_type(kind)
-    if read is not None or write is not None:
-        return Conversion(read, write or unchanged, python_type is str)
+    own = OwnType.of(kind)
+    python_type = python_type_of(kind) if own is None else own.python_type
+    if read is not None:
+        # What SQL can't say is asked of each value that there can be, or not at all.
+        choices = _all_of(kind, python_type)
+        searchable = choices is not None
+        return Conversion(read, write or unchanged, False, None, choices, own, searchable)
+    found = _by_type(attribute, kind, python_type, own)
+    if found is None and write is not None:
+        return Conversion(None, write, searchable=False)
+    if found is None:
+        raise MappingError(_impossible(attribute, source))
+    if own is not None:
+        found = _through(found, kind, own)
+    if write is not None:
+        return replace(found, to_host=write, sought=found.to_host)
+    return found
+
+
+def _impossible(attribute: scim.Attribute, source: HostAttribute) -> str:
     if attribute.type is scim.Type.COMPLEX:
-        raise MappingError(
+        return (
             f"{attribute.name} has sub-attributes, and {source.label} is one column: use "
             "fields.Complex(...), fields.Email(...) or another field with room for them."
         )
-    if isinstance(kind, sa.Enum) and kind.enum_class is None and attribute.type in _TEXT:
-        return Conversion(None, _one_of({word: word for word in kind.enums}))
-    if python_type is None:
-        if attribute.type in _TEXT:
-            return _text(kind)
-    else:
-        for each in _kinds_of(python_type):
-            make = _CONVERTERS.get((attribute.type, each))
-            if make is not None:
-                return make(kind)
-    raise MappingError(
+    return (
         f"{attribute.name} is of SCIM type {attribute.type.value!r}, and {source.label} is "
-        f"{kind!r}: map another column, or say how with read= and write=, or use "
+        f"{source.type!r}: map another column, or say how with read= and write=, or use "
         "fields.Computed(<SQL expression>, write=<function>)."
     )
 
 
-def _python_type(kind: sa.types.TypeEngine[Any]) -> type[Any] | None:
-    try:
-        return kind.python_type
-    except NotImplementedError:
+def _by_type(
+    attribute: scim.Attribute,
+    kind: sa.types.TypeEngine[Any],
+    python_type: type[Any] | None,
+    own: OwnType | None,
+) -> Conversion | None:
+    if attribute.type is scim.Type.COMPLEX:
         return None
+    enums, enum_class = getattr(kind, "enums", None), getattr(kind, "enum_class", None)
+    if python_type is str and enums and enum_class is None and attribute.type in _TEXT:
+        return Conversion(None, _one_of({word: word for word in enums}))
+    if python_type is None:
+        if own is not None:
+            return _unknown(attribute, own)
+        return _text(kind) if attribute.type in _TEXT else None
+    for each in _kinds_of(python_type):
+        make = _CONVERTERS.get((attribute.type, each))
+        if make is not None:
+            return make(kind)
+    if issubclass(python_type, Enum) and attribute.type in _TEXT:
+        return _enumeration(python_type)
+    return None
+
+
+def _all_of(
+    kind: sa.types.TypeEngine[Any], python_type: type[Any] | None
+) -> tuple[Any, ...] | None:
+    """Return all values of a type, where there are few."""
+    if python_type is bool:
+        return True, False
+    if python_type is not None and issubclass(python_type, Enum):
+        return tuple(python_type)
+    words = getattr(kind, "enums", None)
+    return tuple(words) if words else None
+
+
+def _through(found: Conversion, kind: sa.types.TypeEngine[Any], own: OwnType) -> Conversion:
+    """Return a conversion whose values go through a type of the team's own."""
+    inner = found.to_host
+    if own.python_type is datetime and found.from_host is format_datetime:
+        inner = _parser(aware=own.takes_zones)
+    if found.textual:
+        inner = unchanged  # how long a text may be is said of what the type makes of it
+
+    def to_host(value: Any) -> Any:
+        return own.checked(inner(value))
+
+    textual = found.textual and own.keeps_text
+    choices = found.choices or _all_of(kind, own.python_type)
+    return replace(found, to_host=to_host, textual=textual, choices=choices, own=own)
+
+
+def _unknown(attribute: scim.Attribute, own: OwnType) -> Conversion:
+    """Return the conversion of a type that doesn't say what it gives: each value says it itself."""
+    if own.keeps_text and attribute.type in _TEXT:
+        return Conversion(lambda value: _shown(attribute, value), unchanged, textual=True)
+
+    def to_host(value: Any) -> Any:
+        wanted = parse_datetime(value) if attribute.type is scim.Type.DATE_TIME else value
+        # The value itself, or what the type makes of it where the database has it.
+        for given in (unchanged, own.returned):
+            try:
+                host_value = given(wanted)
+                if _shown(attribute, own.returned(own.bound(host_value))) is not None:
+                    return host_value
+            except REFUSALS:
+                continue
+        raise ValueError(
+            "this portal can't keep this value; correct the attribute mapping of the identity "
+            "provider."
+        )
+
+    return Conversion(lambda value: _shown(attribute, value), to_host)
+
+
+def _shown(attribute: scim.Attribute, value: Any) -> Any:
+    """Return a host's value as SCIM shows it, whatever it is; None where it can't be."""
+    value = getattr(value, "value", value) if isinstance(value, Enum) else value
+    match attribute.type:
+        case scim.Type.BOOLEAN:
+            return value if isinstance(value, bool) else None
+        case scim.Type.INTEGER:
+            return value if isinstance(value, int) and not isinstance(value, bool) else None
+        case scim.Type.DECIMAL:
+            return float(value) if isinstance(value, int | float | Decimal) else None
+        case scim.Type.DATE_TIME if isinstance(value, datetime):
+            return format_datetime(value)
+        case scim.Type.BINARY if isinstance(value, bytes):
+            return _encode(value)
+    return str(value) if isinstance(value, str | int | uuid.UUID) else None
 
 
 def _kinds_of(python_type: type[Any]) -> list[type[Any]]:
@@ -113,7 +224,7 @@ def _kinds_of(python_type: type[Any]) -> list[type[Any]]:
     An enumeration of numbers is an enumeration, and a truth value is no number.
     """
     if issubclass(python_type, Enum):
-        return [python_type, Enum]
+        return [python_type]
     return [each for each in python_type.__mro__ if each is python_type or each is not int]
 
 
@@ -186,10 +297,11 @@ def _uuid(value: Any) -> uuid.UUID:
         raise ValueError("this portal keeps UUIDs only; map an object id to it.") from None
 
 
-def _enumeration(kind: sa.types.TypeEngine[Any]) -> Conversion:
-    python_type: Any = kind.python_type
+def _enumeration(python_type: type[Enum]) -> Conversion:
     members = {str(each.value): each for each in python_type}
-    return Conversion(lambda value: getattr(value, "value", value), _one_of(members))
+    return Conversion(
+        lambda value: getattr(value, "value", value), _one_of(members), choices=tuple(python_type)
+    )
 
 
 def _one_of(members: Mapping[str, Any]) -> Convert:
@@ -216,20 +328,21 @@ def _encode(value: bytes) -> str:
 
 
 def _moment(kind: sa.types.TypeEngine[Any]) -> Conversion:
-    aware = bool(getattr(kind, "timezone", False))
+    return Conversion(format_datetime, _parser(aware=bool(getattr(kind, "timezone", False))))
 
+
+def _parser(*, aware: bool) -> Convert:
     def parse(value: str) -> datetime:
         parsed = parse_datetime(value)
         return parsed if aware else parsed.replace(tzinfo=None)
 
-    return Conversion(format_datetime, parse)
+    return parse
 
 
 for _kind in _TEXT:
     register_converter(_kind, str, _text)
     register_converter(_kind, int, lambda kind: Conversion(str, _whole(kind)))
     register_converter(_kind, uuid.UUID, lambda _: Conversion(str, _uuid))
-    register_converter(_kind, Enum, _enumeration)
 register_converter(scim.Type.BOOLEAN, bool, lambda _: Conversion(None, bool))
 register_converter(scim.Type.BOOLEAN, int, lambda _: Conversion(bool, int))
 register_converter(scim.Type.INTEGER, int, lambda kind: Conversion(None, _whole(kind)))

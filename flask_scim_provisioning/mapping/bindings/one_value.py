@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ...scim import attributes as scim
 from ..host.tables import HostTable
-from .base import Binding, Build, Dump, Reader, Row, Unit, parts_reader
+from .base import Binding, Build, Dump, Reader, Row, Unit, parts_as_read, parts_reader
 from .json_elements import Elements
 from .slots import Slot, constant_slot
 
@@ -103,6 +103,14 @@ class OneValueBinding(Binding):
     def has_others(self, remainder: Any) -> bool:
         """Say whether a remainder has elements beside the host's."""
         return any(BOUND not in part for part in remainder or ())
+
+    def normalise(self, value: Any) -> Any:
+        """What the host's element reads the same of doesn't differ."""
+        elements: list[dict[str, Any]] = list(value or [])
+        chosen = self._chosen(elements)
+        if chosen is not None:
+            elements[chosen] = parts_as_read(self._slots, elements[chosen])
+        return elements
 
     def slot(self, sub: str | None) -> Slot | None:
         """Return the slot of a sub-attribute of the host's element, for sorting."""

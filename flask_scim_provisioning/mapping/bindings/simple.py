@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...scim import attributes as scim
-from .base import Binding, Build, Dump, Keeping, Reader, Row, Unit, parts_reader
+from .base import Binding, Build, Dump, Keeping, Reader, Row, Unit, parts_as_read, parts_reader
 from .json_elements import Elements
 from .slots import Slot, stored_slot
 
@@ -141,9 +141,8 @@ class ComplexBinding(Binding):
         return {**remainder, **(value or {})}
 
     def normalise(self, value: Any) -> Any:
-        """A sub-attribute that can't be written never differs."""
-        fixed = {name for name, slot in self._slots.items() if slot.write is None}
-        return {k: v for k, v in (value or {}).items() if k not in fixed} if fixed else value
+        """A sub-attribute that can't be written never differs, and what reads the same neither."""
+        return parts_as_read(self._slots, value) if value else value
 
     def slot(self, sub: str | None) -> Slot | None:
         """Return the slot of a sub-attribute, in the host or in the link row."""

@@ -13,6 +13,7 @@ from ...scim.errors import InvalidValue
 from ..host.attributes import HostAttribute
 from ..sql.json_values import json_value
 from .converters import Convert, conversion, unchanged
+from .own_types import REFUSALS, OwnType
 
 __all__ = ["Slot", "Write", "column_slot", "constant_slot", "stored_slot"]
 
@@ -33,6 +34,10 @@ class Slot:
     :ivar textual: the SQL is text, so that it is compared with or without case as SCIM says.
     :ivar defaulted: the host has a default of its own for a new row.
     :ivar name: of the attribute of the host's objects, where it is one.
+    :ivar sought: what a filter's value is turned into, where it isn't ``to_host``.
+    :ivar choices: all of the host's values that there can be, where these are known.
+    :ivar own: what a column's own type does with values, where a team has written one.
+    :ivar searchable: whether SQL can say what is read.
     """
 
     attribute: scim.Attribute
@@ -45,6 +50,16 @@ class Slot:
     textual: bool = False
     defaulted: bool = False
     name: str | None = None
+    sought: Convert | None = None
+    choices: tuple[Any, ...] | None = None
+    own: OwnType | None = None
+    searchable: bool = True
+
+    def read(self, host_value: Any) -> Any:
+        """Return what SCIM shows of a host's value."""
+        if host_value is None or self.from_host is None:
+            return host_value
+        return self.from_host(host_value)
 
     def as_read(self, value: Any) -> Any:
         """Return what is read back of a SCIM value; one that the host can't keep is itself."""
@@ -52,8 +67,8 @@ class Slot:
             return None
         try:
             host_value = self.to_host(value)
-            return host_value if self.from_host is None else self.from_host(host_value)
-        except (ValueError, TypeError, AttributeError, LookupError):
+            return self.read(self.own.as_read(host_value) if self.own else host_value)
+        except REFUSALS:
             return value
 
     def set(self, entity: Any, value: Any, path: str) -> None:
@@ -122,6 +137,10 @@ def column_slot(
         textual=found.textual,
         defaulted=source.has_default,
         name=key,
+        sought=found.sought,
+        choices=found.choices,
+        own=found.own,
+        searchable=found.searchable,
     )
 
 

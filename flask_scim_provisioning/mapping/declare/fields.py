@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection
 
 from ...scim import attributes
 from ..bindings.base import Binding
-from ..bindings.converters import Convert
+from ..bindings.converters import Conversion, Convert, register_converter
 from ..bindings.members import MembersBinding, MembersOfAKind, NestedGroups
 from ..bindings.one_value import OneValueBinding
 from ..bindings.password import PasswordBinding
@@ -30,6 +30,7 @@ __all__ = [
     "Complex",
     "Computed",
     "Constant",
+    "Conversion",
     "Email",
     "JsonKey",
     "Lookup",
@@ -40,6 +41,7 @@ __all__ = [
     "Stored",
     "Values",
     "camel",
+    "register_converter",
 ]
 
 Source: TypeAlias = InstrumentedAttribute[Any] | ScalarField

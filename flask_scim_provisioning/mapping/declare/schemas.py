@@ -44,6 +44,8 @@ class ResourceOptions(SchemaOpts):
     :ivar defaults: by attribute of the model, such as ``{User.role_id: 2}``, what new rows get: a
         value, or a function without arguments that returns one. Existing rows never do.
     :ivar read_only: nothing is written to the host's rows, as over a view or a subquery.
+    :ivar show_host_messages: whether the sentences of your own validators and setters
+        (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
     :ivar unknown_members: of a group; what becomes of members whom SCIM doesn't know here.
         ``"skip"`` lets the others in and marks the activity entry as needing attention,
         ``"refuse"`` answers 400 and names them. Without it Entra and Okta are skipped for, which
@@ -63,6 +65,7 @@ class ResourceOptions(SchemaOpts):
         self.factory = getattr(meta, "factory", None)
         self.defaults = dict(getattr(meta, "defaults", None) or {})
         self.read_only = bool(getattr(meta, "read_only", False))
+        self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.unknown_members = getattr(meta, "unknown_members", None)
         self.unknown = marshmallow.EXCLUDE
         self.register = False

@@ -1,0 +1,357 @@
+"""What the host's database or its own rules refuse, told as what it is.
+
+The violated constraint is read from the driver's diagnostics, and its columns from the host's
+metadata; where something happened says nothing of why.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from ...scim.errors import (
+    InvalidValue,
+    PortalConflict,
+    ScimError,
+    TemporarilyUnavailable,
+    Uniqueness,
+)
+from ..resources import ResourceMapping
+
+__all__ = ["Kind", "Violation", "host_rules", "refusal", "violation_of"]
+
+logger = logging.getLogger(__name__)
+
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+_RETRY_AFTER = 60
+
+
+class Kind(enum.Enum):
+    """What a constraint asks for."""
+
+    UNIQUE = "unique"
+    KEY = "primary key"
+    FOREIGN_KEY = "foreign key"
+    NOT_NULL = "not null"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A constraint of the host's that was violated, as far as the driver says which.
+
+    :ivar table: the table that the constraint is on.
+    :ivar columns: the names of its columns, as far as they are known.
+    """
+
+    kind: Kind | None
+    table: str | None = None
+    constraint: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+def violation_of(error: DBAPIError, metadata: sa.MetaData) -> Violation:
+    """Return which constraint a database has refused something for.
+
+    :param metadata: the host's, which knows the columns of its constraints.
+    """
+    cause: Any = error.orig
+    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if sqlstate is not None and getattr(cause, "diag", None) is not None:
+        found = _of_postgresql(sqlstate, cause.diag)
+    elif getattr(cause, "sqlite_errorname", None) is not None:
+        found = _of_sqlite(cause.sqlite_errorname, str(cause))
+    else:
+        found = _of_mysql(cause)
+    return _with_columns(found, metadata)
+
+
+_SQLSTATES = {
+    "23505": Kind.UNIQUE,
+    "23P01": Kind.UNIQUE,
+    "23503": Kind.FOREIGN_KEY,
+    "23502": Kind.NOT_NULL,
+    "23514": Kind.CHECK,
+}
+
+
+def _of_postgresql(sqlstate: str, diag: Any) -> Violation:
+    columns = (diag.column_name,) if diag.column_name else ()
+    return Violation(_SQLSTATES.get(sqlstate), diag.table_name, diag.constraint_name, columns)
+
+
+_SQLITE_NAMES = {
+    "SQLITE_CONSTRAINT_UNIQUE": Kind.UNIQUE,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Kind.KEY,
+    "SQLITE_CONSTRAINT_ROWID": Kind.KEY,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Kind.FOREIGN_KEY,
+    "SQLITE_CONSTRAINT_NOTNULL": Kind.NOT_NULL,
+    "SQLITE_CONSTRAINT_CHECK": Kind.CHECK,
+    "SQLITE_CONSTRAINT_TRIGGER": Kind.CHECK,
+}
+
+
+def _of_sqlite(name: str, message: str) -> Violation:
+    kind = _SQLITE_NAMES.get(name)
+    _, _, named = message.partition("failed: ")
+    index = re.fullmatch(r"index '(.+)'", named)
+    if index is not None:
+        return Violation(kind, constraint=index[1])
+    if kind is Kind.CHECK:
+        return Violation(kind, constraint=named or None)
+    places = [place.strip().rpartition(".") for place in named.split(",") if "." in place]
+    if not places:
+        return Violation(kind)
+    return Violation(kind, places[0][0], None, tuple(column for _, _, column in places))
+
+
+_MYSQL_NUMBERS = {
+    1062: Kind.UNIQUE,
+    1586: Kind.UNIQUE,
+    1451: Kind.FOREIGN_KEY,
+    1452: Kind.FOREIGN_KEY,
+    1216: Kind.FOREIGN_KEY,
+    1217: Kind.FOREIGN_KEY,
+    1048: Kind.NOT_NULL,
+    1364: Kind.NOT_NULL,
+    3819: Kind.CHECK,
+    4025: Kind.CHECK,
+}
+
+
+def _of_mysql(cause: Any) -> Violation:
+    arguments: Sequence[Any] = getattr(cause, "args", ())
+    number = arguments[0] if arguments and isinstance(arguments[0], int) else None
+    message = str(arguments[1]) if len(arguments) > 1 else str(cause)
+    kind = _MYSQL_NUMBERS.get(number) if number is not None else None
+    match kind:
+        case Kind.UNIQUE:
+            # The value comes first and may say anything; the key comes last.
+            found = re.search(r"for key '(?:([^'.]+)\.)?([^']+)'$", message)
+            table, key = (found[1], found[2]) if found else (None, None)
+            return Violation(Kind.KEY if key == "PRIMARY" else kind, table, key)
+        case Kind.FOREIGN_KEY:
+            found = re.search(r"\(`[^`]+`\.`([^`]+)`, CONSTRAINT `([^`]+)`", message)
+            return Violation(kind, found[1], found[2]) if found else Violation(kind)
+        case Kind.NOT_NULL:
+            found = re.search(r"(?:Column|Field) '([^']+)'", message)
+            return Violation(kind, columns=(found[1],) if found else ())
+        case Kind.CHECK:
+            found = re.search(
+                r"[`']([^`']+)[`'] (?:is violated|failed for `[^`]+`\.`([^`]+)`)", message
+            )
+            return Violation(kind, found[2], found[1]) if found else Violation(kind)
+    return Violation(kind)
+
+
+def _is_check_of_mysql(error: DBAPIError) -> bool:
+    """Drivers of MySQL's and MariaDB's call a violated constraint an operational error."""
+    arguments: Sequence[Any] = getattr(error.orig, "args", ())
+    return bool(arguments) and arguments[0] in _MYSQL_NUMBERS
+
+
+def _with_columns(found: Violation, metadata: sa.MetaData) -> Violation:
+    """Look a constraint up in the metadata, by its name."""
+    if found.columns or found.constraint is None:
+        return found
+    for table in metadata.tables.values():
+        if found.table is not None and table.name != found.table:
+            continue
+        if found.constraint in (f"{table.name}_pkey", table.primary_key.name):
+            columns = tuple(column.name for column in table.primary_key.columns)
+            return Violation(Kind.KEY, table.name, found.constraint, columns)
+        for named, columns in _named_columns(table):
+            if found.constraint == named:
+                return Violation(found.kind, table.name, found.constraint, columns)
+    return found
+
+
+def _named_columns(table: sa.Table) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the columns of each constraint and index, by the name that a database knows."""
+    for constraint in table.constraints:
+        if isinstance(constraint, sa.CheckConstraint):
+            names = _columns_of_text(table, str(constraint.sqltext))
+        elif isinstance(constraint, sa.schema.ColumnCollectionConstraint):
+            names = tuple(column.name for column in constraint.columns)
+        else:
+            continue
+        suffix = "fkey" if isinstance(constraint, sa.ForeignKeyConstraint) else "key"
+        if constraint.name is not None:
+            yield str(constraint.name), names
+        else:
+            # What PostgreSQL calls one without a name; MySQL calls it like its first column.
+            yield "_".join((table.name, *names, suffix)), names
+            yield names[0] if names else "", names
+    for index in table.indexes:
+        asked = " ".join(str(expression) for expression in index.expressions)
+        yield str(index.name), _columns_of_text(table, asked)
+
+
+def _columns_of_text(table: sa.Table, text: str) -> tuple[str, ...]:
+    """Return the columns that the SQL of a check or an index names."""
+    return tuple(
+        column.name for column in table.columns if re.search(rf"\b{re.escape(column.name)}\b", text)
+    )
+
+
+def refusal(mapping: ResourceMapping, error: DBAPIError, *, deleting: bool = False) -> ScimError:
+    """Return what an identity provider is told about a constraint of the host's database.
+
+    :param deleting: whether a row was to be deleted.
+    """
+    found = violation_of(error, mapping.links.metadata)
+    kind = mapping.table.name
+    attributes = _attributes_of(mapping, found)
+    named = ", ".join(attributes)
+    match found.kind:
+        case Kind.FOREIGN_KEY if deleting:
+            return PortalConflict(
+                f"This {kind} is still in use in this portal{_where(found)}, which keeps it from "
+                "being deleted; the portal's team can let it be deactivated instead."
+            )
+        case Kind.UNIQUE if named:
+            return Uniqueness(
+                f"{named} is already in use by another {kind}; give it another value, or match the "
+                "existing one instead of creating a new one."
+            )
+        case Kind.KEY if not named:
+            return _key_is_taken(mapping, found)
+        case Kind.NOT_NULL | Kind.CHECK | Kind.FOREIGN_KEY if named:
+            return InvalidValue(
+                f"This portal's database refuses {named}: a value is missing, out of its range or "
+                "names nothing that is there; correct the attribute mapping of the identity "
+                "provider."
+            )
+    return PortalConflict(
+        f"A rule of this portal's own database refuses the {kind}{_where(found)}, and no attribute "
+        "is mapped to what it asks for; the portal's team has to mend that, and the request can be "
+        "sent again then."
+    )
+
+
+def _key_is_taken(mapping: ResourceMapping, found: Violation) -> ScimError:
+    table = found.table or mapping.table.label
+    logger.error(
+        "A new row of %s was given a primary key that another row has: its sequence is behind the "
+        "table, as after an import. `flask scim doctor` tells how to mend it.",
+        table,
+    )
+    return TemporarilyUnavailable(
+        f"This portal gives new rows of {table} numbers that are taken already; its team has to "
+        "set the counter right (flask scim doctor tells how), and the request can be sent again.",
+        retry_after=_RETRY_AFTER,
+    )
+
+
+def _where(found: Violation) -> str:
+    """Return where a constraint is, for the portal's team; names of columns are no secrets."""
+    if found.table and found.columns:
+        return f" ({found.table}: {', '.join(found.columns)})"
+    place = found.table or found.constraint
+    return f" ({place})" if place else ""
+
+
+def _attributes_of(mapping: ResourceMapping, found: Violation) -> list[str]:
+    """Return the SCIM names of what a constraint is about, in the order of the schema."""
+    if not found.columns:
+        return []
+    names: list[str] = []
+    for key, binding in mapping.bindings.items():
+        columns = list(_columns_in(binding.expressions))
+        for rows in binding.watched():
+            columns += _columns_in(rows.columns)
+        about = any(
+            column.name in found.columns and (found.table in (None, _table_of(column)))
+            for column in columns
+        )
+        if about and key not in ("id", "meta", "groups", "members"):
+            names.append(key.rsplit(":", 1)[-1])
+    return names
+
+
+def _columns_in(expressions: Iterable[sa.ColumnElement[Any]]) -> Iterator[sa.Column[Any]]:
+    for expression in expressions:
+        if isinstance(expression, sa.Column):
+            yield expression
+
+
+def _table_of(column: sa.Column[Any]) -> str | None:
+    return getattr(column.table, "name", None)
+
+
+@contextmanager
+def host_rules(
+    mapping: ResourceMapping, path: str | None = None, *, deleting: bool = False
+) -> Iterator[None]:
+    """Tell what the host's own rules refuse as what it is: validators, setters, types, constraints.
+
+    Their sentences are shown where the team says so, by ``Meta.show_host_messages``: they may quote
+    values, and the identity provider's log is read by others than the portal's.
+
+    :param path: the attribute that is written, where it is one.
+    :raises InvalidValue: when a rule refuses a value.
+    :raises Uniqueness: when a value is taken; the database has the last word on that.
+    :raises PortalConflict: when it is nothing that a client has sent.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise refusal(mapping, error, deleting=deleting) from None
+    except DataError:
+        # What a column has no room for, and nobody has foreseen.
+        raise InvalidValue(
+            "This portal's database refuses a value: it is too large or too long; correct the "
+            "attribute mapping of the identity provider."
+        ) from None
+    except DBAPIError as error:
+        if not _is_check_of_mysql(error):
+            raise
+        raise refusal(mapping, error, deleting=deleting) from None
+    except StatementError as error:
+        # What a column's own type makes of a value, before the database sees it.
+        if error.orig is None or not _is_of_host(error.orig):
+            raise
+        raise _refused_by_rule(mapping, path, error.orig) from None
+    except (ValueError, AssertionError, TypeError, LookupError, AttributeError) as error:
+        if not _is_of_host(error):
+            raise
+        raise _refused_by_rule(mapping, path, error) from None
+
+
+def _is_of_host(error: BaseException) -> bool:
+    """Say whether a rule of the host's has raised it, and no code of the extension's own."""
+    if isinstance(error, ValueError | AssertionError):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and not frames[-1].filename.startswith(_PACKAGE)
+
+
+def _refused_by_rule(
+    mapping: ResourceMapping, path: str | None, error: BaseException
+) -> InvalidValue:
+    what = path or mapping.table.name
+    if not isinstance(error, ValueError | AssertionError):
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        logger.warning(
+            "The portal's own rule for %s failed with %s in %s, line %s.",
+            what,
+            type(error).__name__,
+            frame.name,
+            frame.lineno,
+        )
+    elif mapping.options.show_host_messages and str(error):
+        return InvalidValue(f"{what}: {error}")
+    return InvalidValue(
+        f"{what}: a rule of this portal refuses the value; correct the attribute mapping of the "
+        "identity provider, or ask the portal's team what it takes."
+    )
