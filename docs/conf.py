@@ -17,8 +17,16 @@ project_copyright = author
 release = _setup["metadata"]["version"]
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "tables"]
-exclude_patterns = ["_build", "_ext", "performance-results.md", "performance-protocol.md"]
+from portals import pages_not_served  # noqa: E402 - from the folder that was put there above
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "portals", "tables"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "performance-results.md",
+    "performance-protocol.md",
+    *pages_not_served(),
+]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 

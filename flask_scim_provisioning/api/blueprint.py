@@ -102,6 +102,7 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     body = None
     if call is not None and call.reads_body and shows_token():
         body = reading.received_body(state.settings[call.limit])
+    state.sessions.require_writer()
     scope = g.scim_scope = authenticate(
         state,
         scim_tenant,
@@ -129,8 +130,6 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    if method != "GET":
-        state.sessions.require_writer()
     with state.sessions.in_place():
         return call.view(*arguments)
 

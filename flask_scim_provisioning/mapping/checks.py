@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,7 @@ def check(mapping: ResourceMapping) -> None:
             "fields.Password(<a function that keeps a hash of it>)."
         )
     _check_unknown_members(mapping)
+    _check_shared_columns(mapping)
     _check_defaults(mapping)
     _check_rows(mapping)
 
@@ -74,6 +76,29 @@ def _check_unknown_members(mapping: ResourceMapping) -> None:
             f"{mapping.schema_name}: Meta.unknown_members is {choice!r}; set it to "
             '"skip" or "refuse", or leave it out to do as the identity provider needs it.'
         )
+
+
+def _check_shared_columns(mapping: ResourceMapping) -> None:
+    """Two values can't be kept in one column, and a client would look for the one that is lost."""
+    keepers: dict[str, str] = {}
+    for binding in mapping.bindings.values():
+        for slot in binding.slots():
+            if slot.name is None or slot.write is None:
+                continue
+            part = slot.attribute.name
+            name = binding.attribute.name
+            label = name if part == name else f"{name}.{part}"
+            other = keepers.setdefault(slot.name, label)
+            if other != label:
+                raise MappingError(
+                    f"{mapping.schema_name}: {other} and {label} are both kept in {slot.place}, "
+                    "and an identity provider that sends two values would find one of them; let "
+                    f'the other follow by fields.SameAs("{_snake(other.split(".")[0])}").'
+                )
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
 
 
 def _check_defaults(mapping: ResourceMapping) -> None:

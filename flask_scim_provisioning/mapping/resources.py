@@ -14,6 +14,7 @@ from ..models import Models
 from ..scim import attributes as scim
 from .bindings.base import Binding, Keeping
 from .bindings.members import MembersBinding
+from .bindings.slots import Slot
 from .declare.schemas import ResourceSchema
 from .host.making import names_in
 from .host.tables import HostTable
@@ -58,6 +59,7 @@ class ResourceMapping:
     """A schema and the host's table, with a binding for every attribute.
 
     :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
+    :ivar display: what one is called, for people.
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
     :ivar plans: how rows become resources, by what clients ask for.
@@ -69,6 +71,7 @@ class ResourceMapping:
     options: Any
     models: Models
     bindings: Mapping[str, Binding]
+    display: Slot
     members: MembersBinding | None = None
     memberships: MembersBinding | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
@@ -180,7 +183,9 @@ class ResourceMapping:
     def _is_fixed(self, schema: scim.Schema, attribute: scim.Attribute) -> bool:
         prefix = "" if schema is self.resource_type.schema else f"{schema.id}:"
         binding = self.bindings.get(prefix + attribute.name)
-        return binding is not None and not binding.writable()
+        if binding is None or binding.keeping is Keeping.APART:
+            return False  # members say themselves which of them can be changed
+        return not binding.writable()
 
     @functools.cached_property
     def published(self) -> scim.ResourceType:
@@ -204,7 +209,7 @@ class ResourceMapping:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
             if self.table.read_only or not binding.writable():
                 attribute = _read_only(attribute)
-            elif attribute.name == ACTIVE or not binding.clearable():
+            elif attribute.name == ACTIVE or binding.is_demanded():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))

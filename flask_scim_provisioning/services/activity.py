@@ -114,6 +114,7 @@ class Attention(enum.StrEnum):
     """Why an entry of what was done needs an administrator's attention all the same."""
 
     MEMBERS_SKIPPED = "members.skipped"
+    MEMBERS_MOVED = "members.moved"
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,13 +298,18 @@ def record(
     status: int,
 ) -> None:
     """Tell the activity log, in the same transaction."""
+    attention = None
+    if outcome.members.skipped:
+        attention = Attention.MEMBERS_SKIPPED
+    elif outcome.members.moved:
+        attention = Attention.MEMBERS_MOVED
     activity.record(
         scope,
         action,
         resource_type=mapping.resource_type.name,
         resource_id=outcome.id,
         resource_name=name,
-        attention=Attention.MEMBERS_SKIPPED if outcome.members.skipped else None,
+        attention=attention,
         status=status,
         changes=_told(mapping, action, outcome),
     )

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from ..dialects.notes import leave
 from ..mapping.access.predicates import element_condition
-from ..mapping.access.reading import Unsettled
 from ..mapping.bindings.members import MembersBinding, MembersOfAKind, NestedGroups
+from ..mapping.errors import Unsettled
 from ..mapping.host.viewpoint import Viewpoint
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
@@ -52,17 +52,27 @@ class MembershipChange:
     :ivar users: the users who are members now and weren't, and those who were.
     :ivar groups: the same of nested groups.
     :ivar skipped: SCIM ids that name nobody here, or a group that can't be inside this one.
+    :ivar moved: where each is in one group at most, by the host's key of the group that they were
+        in, who has left it for this one.
+    :ivar left: the same groups with their SCIM ids, as their receivers are told.
     """
 
     users: Difference = field(default_factory=Difference)
     groups: Difference = field(default_factory=Difference)
     skipped: list[str] = field(default_factory=list)
+    moved: dict[Any, MembershipChange] = field(default_factory=dict)
+    left: dict[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether anybody came or went."""
         users, groups = self.users, self.groups
         return bool(users.added or users.removed or groups.added or groups.removed)
+
+    def note_moved(self, members: MembersOfAKind, moved: Mapping[Any, Sequence[Any]]) -> None:
+        """Remember who came from another group."""
+        for group, keys in moved.items():
+            self.moved.setdefault(group, MembershipChange()).of(members).note_removed(keys)
 
     def of(self, members: MembersOfAKind) -> Difference:
         """Return the difference among the members of a kind."""
@@ -104,7 +114,25 @@ def change_members(
                     "another."
                 )
     editor.carry_out()
+    if outcome.moved:
+        _leave_others(scope, binding, view, outcome)
     return outcome
+
+
+def _leave_others(
+    scope: Scope, binding: MembersBinding, view: Viewpoint, outcome: MembershipChange
+) -> None:
+    """Move the versions of the groups that somebody was moved from, and tell of it."""
+    outcome.left = binding.leave_others(view, outcome.moved)
+    count = sum(
+        len(each.users.removed) + len(each.groups.removed) for each in outcome.moved.values()
+    )
+    leave(
+        scope.notes,
+        f"{count} member(s) moved here from other groups, because this portal keeps one group for "
+        f"each: {_shown(list(outcome.left))}; let the identity provider assign each of them to one "
+        "group",
+    )
 
 
 def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
@@ -219,7 +247,7 @@ class _Editor:
             staying = {each: who for each, who in named.items() if plan.stays.get(each)}
             if plan.others_leave:
                 keys = [key for key, _ in staying.values()]
-                gone = members.store.others(self.view.connection, self.group, keys)
+                gone = members.others(self.view, self.group, keys)
             else:
                 gone = [
                     key for each, (key, is_one) in named.items() if is_one and each not in staying
@@ -233,8 +261,9 @@ class _Editor:
             missing = self._without_circles(members, missing)
         if missing:
             keys = list(missing.values())
-            members.store.add(self.view.connection, self.group, keys)
+            moved = members.add(self.view, self.group, keys)
             self.outcome.of(members).note_added(keys)
+            self.outcome.note_moved(members, moved)
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
         if not self._skips():
@@ -287,7 +316,7 @@ class _Editor:
 
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
-            members.store.remove(self.view.connection, self.group, keys)
+            members.remove(self.view, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:

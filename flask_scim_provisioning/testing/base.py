@@ -11,7 +11,17 @@ from werkzeug.test import TestResponse
 from .client import ScimClient, connect
 from .resources import Described, lost, quoted
 
-__all__ = ["PortalChecks", "expect", "only_where"]
+__all__ = [
+    "ENTERPRISE",
+    "PortalChecks",
+    "expect",
+    "missing",
+    "only_where",
+    "overridden",
+    "present",
+    "same",
+    "writable_groups",
+]
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -62,6 +72,24 @@ def expect(answer: TestResponse, *statuses: int, scim_type: str | None = None) -
     return body
 
 
+def same(found: Any, expected: Any) -> None:
+    """Assert that two values are equal, and show both where they aren't.
+
+    Nothing rewrites the assertions of a package as pytest does those of tests.
+    """
+    assert found == expected, f"{found!r} instead of {expected!r}"
+
+
+def present(item: Any, values: Any) -> None:
+    """Assert that something is among others."""
+    assert item in values, f"{item!r} isn't in {values!r}"
+
+
+def missing(item: Any, values: Any) -> None:
+    """Assert that something isn't among others."""
+    assert item not in values, f"{item!r} is in {values!r}"
+
+
 class PortalChecks:
     """What a team says of its portal, and the steps that all checks are made of."""
 
@@ -87,15 +115,24 @@ class PortalChecks:
     on_existing: ClassVar[Literal["adopt", "refuse"]] = "adopt"
     """What ``Meta.on_existing`` of the user schema says."""
 
+    _conditional: ClassVar[Mapping[str, Callable[..., None]]] = {}
+    """The checks that :func:`only_where` has marked, by name, whether they are there or not."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take the checks out that this portal isn't subject to."""
         super().__init_subclass__(**kwargs)
-        for name in dir(cls):
-            check = next((vars(each)[name] for each in cls.__mro__ if vars(each).get(name)), None)
-            condition: Condition | None = getattr(check, _CONDITION, None)
-            if condition is None or vars(cls).get(name, check) is not check:
-                continue
-            setattr(cls, name, check if condition(cls) else None)
+        conditional: dict[str, Callable[..., None]] = {}
+        for base in reversed(cls.__mro__[1:]):
+            conditional.update(vars(base).get("_conditional", {}))
+        for name, check in vars(cls).items():
+            if hasattr(check, _CONDITION):
+                conditional[name] = check
+            else:
+                # The class has a check of its own under this name, or leaves ours out.
+                conditional.pop(name, None)
+        cls._conditional = conditional
+        for name, check in conditional.items():
+            setattr(cls, name, check if getattr(check, _CONDITION)(cls) else None)
 
     # What a team overrides where its portal wants other values.
 

@@ -6,7 +6,7 @@ import uuid
 
 from flask import Flask
 
-from .base import PortalChecks, expect, only_where, writable_groups
+from .base import PortalChecks, expect, missing, only_where, present, same, writable_groups
 from .resources import Described, lost, quoted, without
 
 __all__ = ["Conformance"]
@@ -36,9 +36,10 @@ class Conformance(PortalChecks):
         scim = self.connect(portal)
         answer = scim.post("/Users", self.new_user(1))
         created = expect(answer, 201)
-        assert created["meta"]["resourceType"] == "User"
-        assert answer.headers["Location"] == created["meta"]["location"]
-        assert created["meta"]["location"].endswith(f"{scim.base}/Users/{created['id']}")
+        same(created["meta"]["resourceType"], "User")
+        same(answer.headers["Location"], created["meta"]["location"])
+        path = f"{scim.base}/Users/{created['id']}"
+        assert created["meta"]["location"].endswith(path), created["meta"]
         read = self.read(scim, f"/Users/{created['id']}")
         assert read == created, f"read back as {read}, and answered as {created}"
 
@@ -50,7 +51,7 @@ class Conformance(PortalChecks):
         total = self.read(scim, "/Users", count=0)["totalResults"]
         while len(seen) < total:
             page = self.read(scim, "/Users", startIndex=len(seen) + 1, count=2)
-            assert page["totalResults"] == total
+            same(page["totalResults"], total)
             assert page["Resources"], f"the page from {len(seen) + 1} on is empty"
             seen += [each["id"] for each in page["Resources"]]
         assert len(set(seen)) == len(seen), "somebody is listed twice"
@@ -88,7 +89,7 @@ class Conformance(PortalChecks):
         path = f"/Users/{user['id']}"
         body = self.renamed(self.new_user(1))
         replaced = expect(scim.put(path, body), 200)
-        assert replaced == self.read(scim, path)
+        same(replaced, self.read(scim, path))
         assert (lost_ := lost(body, replaced, self.users_of(scim))) == [], f"lost by PUT: {lost_}"
         again = expect(scim.put(path, body), 200)
         assert again == replaced, f"the same PUT again changed {replaced} to {again}"
@@ -107,8 +108,8 @@ class Conformance(PortalChecks):
         listed = {each["id"] for each in self.read(scim, "/Users")["Resources"]}
         assert user["id"] not in listed, "who was deleted is listed"
         assert other["id"] in listed, "somebody else was deleted as well"
-        assert self.found(scim, "/Users", f"id eq {quoted(user['id'])}") == []
-        assert self.read(scim, f"/Users/{other['id']}") == other
+        same(self.found(scim, "/Users", f"id eq {quoted(user['id'])}"), [])
+        same(self.read(scim, f"/Users/{other['id']}"), other)
 
     def test_name_is_taken_once(self, portal: Flask) -> None:
         """RFC 7643 section 4.1.1: ``userName`` is unique, without regard to case."""
@@ -120,10 +121,10 @@ class Conformance(PortalChecks):
         other = self.create_user(scim, 3)
         taking = {"op": "replace", "path": "userName", "value": user["userName"]}
         expect(scim.patch(f"/Users/{other['id']}", [taking]), 409, scim_type="uniqueness")
-        assert self.read(scim, f"/Users/{other['id']}") == other
-        assert self.read(scim, f"/Users/{user['id']}") == user
+        same(self.read(scim, f"/Users/{other['id']}"), other)
+        same(self.read(scim, f"/Users/{user['id']}"), user)
         name = f"userName eq {quoted(user['userName'])}"
-        assert self.found(scim, "/Users", name) == [user["id"]]
+        same(self.found(scim, "/Users", name), [user["id"]])
 
     def test_refused_change_changes_nothing(self, portal: Flask) -> None:
         """RFC 7644 section 3.5.2: a PATCH is atomic."""
@@ -170,9 +171,9 @@ class Conformance(PortalChecks):
         current = expect(scim.put(path, self.renamed(self.new_user(1))), 200)
         assert current["meta"]["version"] != old, "it changed, and its version didn't"
         expect(scim.put(path, self.new_user(1), headers={"If-Match": old}), 412)
-        assert self.read(scim, path) == current
+        same(self.read(scim, path), current)
         version = {"If-None-Match": current["meta"]["version"]}
-        assert scim.get(path, headers=version).status_code == 304
+        same(scim.get(path, headers=version).status_code, 304)
 
     @only_where(writable_groups)
     def test_group_is_created_replaced_and_deleted(self, portal: Flask) -> None:
@@ -182,20 +183,20 @@ class Conformance(PortalChecks):
         assert described is not None, "/ResourceTypes doesn't name Group"
         group, other = self.create_group(scim, 1), self.create_group(scim, 2)
         path = f"/Groups/{group['id']}"
-        assert self.read(scim, path) == group
+        same(self.read(scim, path), group)
         assert (lost_ := lost(self.new_group(1), group, described)) == [], f"lost: {lost_}"
         body = self.renamed_group(self.new_group(1))
         replaced = expect(scim.put(path, body), 200)
-        assert replaced == self.read(scim, path)
+        same(replaced, self.read(scim, path))
         assert (lost_ := lost(body, replaced, described)) == [], f"lost by PUT: {lost_}"
         expected = {group["displayName"]: [], body["displayName"]: [group["id"]]}
         for name, found in expected.items():
-            assert self.found(scim, "/Groups", f"displayName eq {quoted(name)}") == found
+            same(self.found(scim, "/Groups", f"displayName eq {quoted(name)}"), found)
         taken = dict(self.new_group(3), displayName=other["displayName"])
         expect(scim.post("/Groups", taken), 409, scim_type="uniqueness")
         expect(scim.delete(path), 204)
         expect(scim.get(path), 404)
         expect(scim.delete(path), 404)
         listed = [each["id"] for each in self.read(scim, "/Groups")["Resources"]]
-        assert group["id"] not in listed
-        assert other["id"] in listed
+        missing(group["id"], listed)
+        present(other["id"], listed)

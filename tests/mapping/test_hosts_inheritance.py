@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from flask_scim_provisioning import fields
 from flask_scim_provisioning.mapping.errors import MappingError
 
-from .portals import Open, fresh, group_schema, names, opened, provision, start, user_schema
+from .host_shapes import Open, fresh, group_schema, names, opened, provision, start, user_schema
 
 __all__ = ["opened"]
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import (
 from flask_scim_provisioning import fields
 from flask_scim_provisioning.mapping.errors import MappingError
 
-from .portals import Open, fresh, group_schema, opened, provision, start, user_schema
+from .host_shapes import Open, fresh, group_schema, opened, provision, start, user_schema
 
 __all__ = ["opened"]
 

@@ -8,100 +8,17 @@ A module is a portal as a stranger would have written it, with ``create_app(url)
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-import flask_scim_provisioning
-from flask_scim_provisioning.mapping.declare.schemas import ResourceOptions
-
 from ..databases import DATABASES, drop_tables
+from .offered import HERE, served
 
-NOT_YET: list[str] = [
-    "test_backref_only",
-    "test_columns_filled_by_others",
-    "test_composite_keys",
-    "test_conditional_members",
-    "test_dataclass_models",
-    "test_groups_are_roles",
-    "test_host_rules",
-    "test_ids_in_a_column",
-    "test_init_with_arguments",
-    "test_joined_inheritance",
-    "test_legacy_names",
-    "test_loading",
-    "test_membership_columns",
-    "test_no_foreign_keys",
-    "test_one_team_each",
-    "test_reused_keys",
-    "test_single_table",
-    "test_soft_delete",
-    "test_verified_emails",
-]
-"""Portals that the mapping doesn't honour yet, by module."""
-
-
-def _offers_users_only() -> bool:
-    schema = inspect.signature(flask_scim_provisioning.Provisioning).parameters["group_schema"]
-    return "None" in str(schema.annotation)
-
-
-def _offers_paths() -> bool:
-    parameters = inspect.signature(flask_scim_provisioning.fields.Attribute).parameters.values()
-    unnamed = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    kinds = [each.kind for each in parameters]
-    return sum(kind is unnamed for kind in kinds) > 1 or inspect.Parameter.VAR_POSITIONAL in kinds
-
-
-_SPECIAL: Mapping[str, Callable[[], bool]] = {
-    "Provisioning(group_schema=None)": _offers_users_only,
-    "fields.Attribute(relationship, column)": _offers_paths,
-}
-"""What no name tells."""
-
-
-def _offers(name: str) -> bool:
-    """Say whether the package has what a portal needs, such as ``Meta.defaults``.
-
-    ``fields.Members(read_only)`` asks for an argument, and ``package:flask_security`` for a package
-    that not every set of dependencies has.
-    """
-    if name in _SPECIAL:
-        return _SPECIAL[name]()
-    if name.startswith("package:"):
-        return importlib.util.find_spec(name.removeprefix("package:")) is not None
-    path, _, argument = name.rstrip(")").partition("(")
-    head, _, rest = path.partition(".")
-    if head == "Meta":
-        return hasattr(ResourceOptions(type("Meta", (), {})), rest)
-    found: Any = flask_scim_provisioning
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    if found is None:
-        return False
-    return not argument or argument in inspect.signature(found).parameters
-
-
-def _needs(path: Path) -> list[str]:
-    """Return what a module says that it needs, without importing it."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["NEEDS"]:
-            return list(ast.literal_eval(node.value))
-    return []
-
-
-collect_ignore = [
-    path.name
-    for path in sorted(Path(__file__).parent.glob("test_*.py"))
-    if path.stem in NOT_YET or not all(map(_offers, _needs(path)))
-]
+collect_ignore = sorted(path.name for path in set(HERE.glob("test_*.py")) - set(served()))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

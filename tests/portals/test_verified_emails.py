@@ -1,4 +1,4 @@
-"""A portal that keeps more of an e-mail address than SCIM knows: whether it was verified, and when."""
+"""A portal that keeps more of an e-mail address than SCIM knows: whether it was verified."""
 
 from __future__ import annotations
 

@@ -361,3 +361,24 @@ def test_many_integrations_cost_as_many_statements_as_one(portal: Portal, state:
         client, _ = portal.connect(f"Directory {number}")
         client.post("/Users", {"userName": f"u{number}", "active": "perhaps"})
     assert cost() == alone
+
+
+def test_whoever_has_no_name_is_called_by_what_else_was_sent(
+    portal: Portal, assess: Assess
+) -> None:
+    """A missing user name is the very reason for which somebody is refused."""
+    for body in (
+        {"displayName": "Ada"},
+        {"Name": {"familyName": "Babbage"}},
+        {"emails": [{"value": "cy@example.com"}]},
+        {"externalId": "e7"},
+        {"nickName": "nobody"},
+    ):
+        assert portal.client.post("/Users", body).status_code == 400
+    (group,) = assess().failures
+    assert [subject.shown for subject in group.subjects] == [
+        "e7",
+        "cy@example.com",
+        "Babbage",
+        "Ada",
+    ]

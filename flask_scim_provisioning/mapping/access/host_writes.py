@@ -17,14 +17,16 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from ..bindings.base import Watched
 from ..host.ids import moment
 from ..host.keys import HostKey, KeyColumns
+from ..host.listening import listen
 from ..host.making import names_in
+from ..host.own_writes import is_own_write
+from ..host.own_writes import own_writes as host_own_writes
 from ..host.tables import HostTable
 from ..resources import ResourceMapping
 
 __all__ = ["own_writes", "touch", "watch"]
 
-# Keys of Session.info.
-_WRITING = "scim_writing"
+# A key of Session.info.
 _MOVED = "scim_moved"
 
 
@@ -56,11 +58,10 @@ def own_writes(mapping: ResourceMapping, session: Session, entity: Any) -> Itera
 
     What listeners of the host change of others meanwhile counts.
     """
-    session.info[_WRITING] = (mapping.table, entity)
-    try:
+    table = mapping.table
+    # A new row has no key before it is flushed.
+    with host_own_writes(table, session, lambda key: bool(table.key_of(entity) == key)):
         yield
-    finally:
-        del session.info[_WRITING]
 
 
 def touch(link: type[Any], key: KeyColumns, conditions: Iterable[Any]) -> sa.Update:
@@ -130,7 +131,7 @@ class _Watch:
                 key = state.identity[0] if width == 1 else tuple(state.identity)
                 self._touch(connection, state, [key])
 
-        sa.event.listen(mapper, "before_update", before_update, raw=True, propagate=True)
+        listen(mapper, "before_update", before_update)
 
     def see_related(self, mapper: Mapper[Any], owner: tuple[str, ...], names: set[str]) -> None:
         """See rows that come, go or change, and are a part of the resource that ``owner`` names."""
@@ -147,27 +148,21 @@ class _Watch:
                 self._touch(connection, state, [_formerly(state, owner), _named(state, owner)])
 
         for event in ("before_insert", "before_delete"):
-            sa.event.listen(mapper, event, come_or_go, raw=True, propagate=True)
-        sa.event.listen(mapper, "before_update", before_update, raw=True, propagate=True)
+            listen(mapper, event, come_or_go)
+        listen(mapper, "before_update", before_update)
 
     def _touch(
         self, connection: sa.Connection, state: InstanceState[Any], keys: Sequence[HostKey | None]
     ) -> None:
         session = state.session
         for key in keys:
-            if key is None or session is None or self._is_own(session, key):
+            if key is None or session is None or is_own_write(session, self._table, key):
                 continue
             moved = _moved(session)
             if (self._links, key) not in moved and self._is_there(connection):
                 moved.add((self._links, key))
                 named = self._table.link_key.parameters("host_key", key)
                 connection.execute(self._move, {**named, "now": moment()})
-
-    def _is_own(self, session: Session, key: HostKey) -> bool:
-        table, entity = session.info.get(_WRITING, (None, None))
-        return (
-            table is not None and table.links is self._links and bool(table.key_of(entity) == key)
-        )
 
     def _is_there(self, connection: sa.Connection) -> bool:
         """Say whether the table is there: a portal before its migration goes on as before.

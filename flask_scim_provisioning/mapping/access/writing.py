@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +42,7 @@ def _write(
     keys = [key for key in values if key != "password"]
     if "password" in values:
         keys.append("password")
+    unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush:
         for key in keys:
             if mapping.is_apart(key):
@@ -48,7 +50,7 @@ def _write(
             value = values[key]
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
                 remainders[key] = mapping.bindings[key].write(entity, value, unit)
-    return remainders
+    return {**unit.beside, **remainders}
 
 
 def _flush(
@@ -272,7 +274,7 @@ def save_changes(
     remainders: dict[str, Any]
     if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
-        unit = Unit(session, view)
+        unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
         _flush(mapping, session, entity)
     else:

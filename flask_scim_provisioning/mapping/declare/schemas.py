@@ -37,6 +37,8 @@ class ResourceOptions(SchemaOpts):
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.
+    :ivar show_host_messages: whether the sentences of your own validators and setters
+        (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
     :ivar factory: makes the host's object of a new resource, given the values that were sent, by
         attribute (``userName``) and by part (``name.givenName``); it returns a new object, which
         the attributes are then written to. Without it, the model is called without arguments, or,
@@ -44,8 +46,6 @@ class ResourceOptions(SchemaOpts):
     :ivar defaults: by attribute of the model, such as ``{User.role_id: 2}``, what new rows get: a
         value, or a function without arguments that returns one. Existing rows never do.
     :ivar read_only: nothing is written to the host's rows, as over a view or a subquery.
-    :ivar show_host_messages: whether the sentences of your own validators and setters
-        (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
     :ivar unknown_members: of a group; what becomes of members whom SCIM doesn't know here.
         ``"skip"`` lets the others in and marks the activity entry as needing attention,
         ``"refuse"`` answers 400 and names them. Without it Entra and Okta are skipped for, which
@@ -62,10 +62,10 @@ class ResourceOptions(SchemaOpts):
         self.protected = getattr(meta, "protected", None)
         self.on_delete = getattr(meta, "on_delete", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
+        self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.factory = getattr(meta, "factory", None)
         self.defaults = dict(getattr(meta, "defaults", None) or {})
         self.read_only = bool(getattr(meta, "read_only", False))
-        self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.unknown_members = getattr(meta, "unknown_members", None)
         self.unknown = marshmallow.EXCLUDE
         self.register = False
