@@ -77,7 +77,12 @@ class Provisioning:
         # The schemas are compiled by init_app: then the portal's relationships can be resolved.
         self._links: Mapping[str, type[Any]] = MappingProxyType(
             {
-                name: declare_link(base, schema.opts.model, schema.resource_type.name)
+                name: declare_link(
+                    base,
+                    schema.opts.model,
+                    schema.resource_type.name,
+                    read_only=schema.opts.read_only,
+                )
                 for name, schema in schemas.items()
             }
         )

@@ -14,7 +14,7 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
-from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
@@ -34,6 +34,7 @@ __all__ = [
     "record",
     "refuse_growth",
     "refuse_protected",
+    "refuse_read_only",
     "save",
     "set_members",
     "takes_placeholders",
@@ -256,6 +257,19 @@ def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> N
     reason = protected(writing.existing_entity(mapping, scope.session, host_key))
     if reason:
         raise MutabilityError(str(reason))
+
+
+def refuse_read_only(mapping: ResourceMapping) -> None:
+    """Let nobody write what the portal only shows.
+
+    :raises Forbidden: when the team says so, as it must of a view.
+    """
+    if mapping.reads_only:
+        raise Forbidden(
+            f"This portal's {mapping.endpoint.strip('/').lower()} can be read over SCIM and not "
+            "changed; change them in the portal, and switch off in the identity provider what "
+            "creates, updates or deletes them."
+        )
 
 
 def only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:

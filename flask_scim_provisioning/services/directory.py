@@ -35,6 +35,7 @@ from .changes import (
     record,
     refuse_growth,
     refuse_protected,
+    refuse_read_only,
     save,
     set_members,
     takes_placeholders,
@@ -143,6 +144,7 @@ def create_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "CREATE")
+    refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     if not takes_placeholders(mapping):
@@ -226,6 +228,7 @@ def replace_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     note_dropped_password(scope, mapping, flat)
@@ -285,6 +288,7 @@ def modify_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     planned = plan(
         operations,
         mapping.changeable,
@@ -335,6 +339,7 @@ def delete_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
+    refuse_read_only(mapping)
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
