@@ -65,6 +65,7 @@ class PortalUser(UserSchema):
 class PortalGroup(GroupSchema):
     class Meta:
         model = Department
+        read_only = True
 
     display_name = fields.Attribute(Department.name)
     members = fields.Members(Department.people, read_only=True)
