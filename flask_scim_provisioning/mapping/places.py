@@ -10,6 +10,7 @@ from marshmallow import fields as marshmallow_fields
 
 from ..scim import attributes
 from ..scim.errors import InvalidValue
+from ..scim.names import Checked
 from ..scim.values import check
 from .bindings import Binding, ScalarBinding
 from .errors import MappingError
@@ -37,6 +38,8 @@ class Place(marshmallow_fields.Field[Any], ABC):
     key: str
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(data, Checked) and data.vouches(attr, value):
+            return value
         try:
             return check(self.scim, value, self.scim.name, partial=True)
         except InvalidValue as error:

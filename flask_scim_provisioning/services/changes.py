@@ -17,6 +17,7 @@ from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
+from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -91,7 +92,7 @@ def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, A
     kept = values
     for rewrite in scope.dialect.placeholder_rewrites:
         kept = rewrite(kept, scope.notes)
-    return dict(kept)
+    return Checked(kept) if isinstance(values, Checked) else dict(kept)
 
 
 def takes_placeholders(mapping: ResourceMapping) -> bool:

@@ -148,7 +148,7 @@ def create_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "CREATE")
-    flat = names.flatten(payload, mapping.resource_type, scope.notes)
+    flat: dict[str, Any] = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     if not takes_placeholders(mapping):
         flat = without_placeholders(scope, flat)
