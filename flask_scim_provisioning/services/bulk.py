@@ -321,8 +321,8 @@ class _Run:
                 scope, mapping, found, payload, conditions, wants_body=False
             )
         if operation.method == "PATCH":
-            raw = read_patch_envelope(data)
-            changes = scope.dialect.operations(raw, mapping.resource_type, scope.notes)
+            sent = read_patch_envelope(data)
+            changes = scope.dialect.operations(sent, mapping.resource_type, scope.notes)
             return directory.modify_resource(
                 scope, mapping, found, changes, conditions, wants_body=False
             )

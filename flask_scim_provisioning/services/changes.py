@@ -16,6 +16,7 @@ from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
+from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -95,7 +96,7 @@ def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, A
     kept = values
     for rewrite in scope.dialect.placeholder_rewrites:
         kept = rewrite(kept, scope.notes)
-    return dict(kept)
+    return Checked(kept) if isinstance(values, Checked) else dict(kept)
 
 
 def takes_placeholders(mapping: ResourceMapping) -> bool:
