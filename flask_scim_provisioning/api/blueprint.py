@@ -17,16 +17,18 @@ from flask_wtf import CSRFProtect
 from werkzeug.routing import BaseConverter
 
 from ..dialects import Generic, recognised_by_body
-from ..scim.errors import EndpointNotFound, MethodNotAllowed
+from ..scim.errors import EndpointNotFound, MethodNotAllowed, TooManyRequests, Unauthorized
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
 from .authentication import authenticate, request_id, shows_token
+from .rate_limits import RateLimits
 from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
 
 _NAME = "scim_api"
+_LIMITS = "scim_rate_limits"
 _BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
 
 
@@ -70,6 +72,7 @@ def _add_rules(state: BlueprintSetupState, base: str) -> None:
             )
         )
     app.view_functions[endpoint] = _dispatch
+    app.extensions[_LIMITS] = RateLimits.of(app.extensions[EXTENSION].settings)
 
 
 def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -82,6 +85,7 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     g.scim_started = time.perf_counter()
     g.scim_request_id = request_id()
     g.scim_scope = g.scim_endpoint = None
+    g.scim_unrecorded = False
     g.scim_action = Action.REQUEST
     csrf = current_app.extensions.get("csrf")
     if isinstance(csrf, CSRFProtect):
@@ -98,16 +102,26 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     endpoint = routes.find(scim_path)
     method = "GET" if request.method == "HEAD" else request.method
     call = endpoint.route.calls.get(method) if endpoint is not None else None
+    limits: RateLimits = current_app.extensions[_LIMITS]
+    _refuse_hurry(limits.address(request.remote_addr))
     body = None
     if call is not None and call.reads_body and shows_token():
         body = reading.received_body(state.settings[call.limit])
-    scope = g.scim_scope = authenticate(
-        state,
-        scim_tenant,
-        scim_integration,
-        started=g.scim_started,
-        identity=g.scim_request_id,
-    )
+    try:
+        scope = g.scim_scope = authenticate(
+            state,
+            scim_tenant,
+            scim_integration,
+            started=g.scim_started,
+            identity=g.scim_request_id,
+        )
+    except Unauthorized:
+        limits.refused(request.remote_addr)
+        raise
+    hurry = limits.integration(scope.integration_id)
+    if hurry is not None:
+        g.scim_unrecorded = limits.is_told(scope.integration_id)
+        _refuse_hurry(hurry)
     if endpoint is None:
         raise EndpointNotFound
     g.scim_endpoint = endpoint
@@ -128,6 +142,15 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     if endpoint.name is not None:
         arguments.append(endpoint.name)
     return call.view(*arguments)
+
+
+def _refuse_hurry(seconds: int | None) -> None:
+    if seconds is not None:
+        raise TooManyRequests(
+            "More requests came in a minute than this portal answers; send this one again when "
+            "Retry-After says.",
+            retry_after=seconds,
+        )
 
 
 def _finish(response: Response) -> Response:
