@@ -181,7 +181,7 @@ class _Watch:
             if key is None or session is None or self._is_own(session, key):
                 continue
             moved = _moved(session)
-            if (self._links, key) not in moved and self._is_there(connection):
+            if (self._links, key) not in moved and self.is_there(connection):
                 moved.add((self._links, key))
                 connection.execute(self._move, {"host_key": key, "now": moment()})
 
@@ -189,7 +189,7 @@ class _Watch:
         links, entity, name = session.info.get(_WRITING, (None, None, ""))
         return links is self._links and bool(getattr(entity, name) == key)
 
-    def _is_there(self, connection: sa.Connection) -> bool:
+    def is_there(self, connection: sa.Connection) -> bool:
         """Say whether the table is there: a portal before its migration goes on as before.
 
         It is looked for until it is found, once in each schema of each database.
