@@ -302,6 +302,8 @@ PAGES = [
     "/{id}/activity",
     "/{id}/activity?q=x",
     "/{id}/activity/1",
+    "/{id}/people",
+    "/{id}/groups",
     "/{id}/mapping",
     "/{id}/credentials",
     "/{id}/connect",
@@ -404,6 +406,29 @@ def test_an_old_error_never_looks_current(admin: Admin):
     assert "Last refused 6 days ago , 3 successes since." in page
 
 
+def test_people_and_groups_are_paged_and_searched(admin: Admin):
+    client = admin.portal.client
+    for number in range(60):
+        body = {"userName": f"u{number}@example.com", "externalId": f"e{number:02}"}
+        assert client.post("/Users", body).status_code == 201
+    client.post("/Groups", {"displayName": "Finance", "externalId": "g1"})
+    other, _ = admin.portal.connect("Other")
+    other.post("/Users", {"userName": "foreign@example.com", "externalId": "e00"})
+    page = admin.get("/{id}/people")
+    assert page.text.count('role="rowheader"') == 50
+    assert "foreign@example.com" not in page.text
+    rest = follow(admin, page, "More")
+    assert rest.text.count('role="rowheader"') == 10
+    for text in ("u7@example.com", "U7@example.com", "e07"):
+        found = admin.get(f"/{{id}}/people?q={text}")
+        assert found.text.count('role="rowheader"') == 1
+        assert "u7@example.com" in text_of(found)
+    timeline = follow(admin, found, "u7@example.com")
+    assert "Created u7@example.com" in text_of(timeline)
+    assert "Nobody matches" in text_of(admin.get("/{id}/people?q=nobody"))
+    assert "Finance" in text_of(admin.get("/{id}/groups"))
+
+
 def test_no_request_is_lost_while_the_token_is_rotated(admin: Admin):
     """The identity provider goes on; nothing is refused until the old token is revoked."""
     client, statuses = admin.portal.client, []
@@ -436,7 +461,7 @@ def test_no_request_is_lost_while_the_token_is_rotated(admin: Admin):
 
 def test_no_page_costs_more_statements_when_there_is_more(admin: Admin):
     """However many integrations, entries and people there are."""
-    paths = ["/", "/activity", "/{id}", "/{id}/failures", "/{id}/activity", "/{id}/credentials"]
+    paths = ["/", "/activity", "/{id}", "/{id}/failures", "/{id}/activity", "/{id}/people"]
 
     def costs() -> dict[str, int]:
         found = {}

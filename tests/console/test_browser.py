@@ -31,6 +31,8 @@ PAGES = [
     "/{id}/failures",
     "/{waiting}/failures",
     "/{id}/activity/{entry}",
+    "/{id}/people",
+    "/{id}/groups",
     "/{id}/mapping",
     "/{id}/credentials",
     "/{id}/connect",
@@ -121,6 +123,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
     assert stranger.get("/Users").status_code == 401
     body = {"userName": "maya@example.com", "active": "perhaps"}
     assert portal.client.post("/Users", body).status_code == 400
+    body = {"userName": "noor@example.com", "externalId": "e1"}
+    assert portal.client.post("/Users", body).status_code == 201
     usual = {
         "integration_id": portal.integration.id,
         "tenant": "main",
