@@ -41,6 +41,8 @@ _ROUTES = (
     ("/<integration_id>/dismiss", troubles.dismiss, _POST),
     ("/<integration_id>/activity", activity.show_activity, _READ),
     ("/<integration_id>/activity/<int:entry_id>", activity.show_entry, _READ),
+    ("/<integration_id>/people", integrations.show_people, _READ),
+    ("/<integration_id>/groups", integrations.show_groups, _READ),
     ("/<integration_id>/mapping", integrations.show_mapping, _READ),
     ("/<integration_id>/credentials", credentials.show_credentials, _READ),
     ("/<integration_id>/connect", integrations.connect, _READ),
