@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import click
@@ -17,15 +19,18 @@ from .dialects import DIALECTS
 from .mapping.doctor import Finding, look_ups
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
-from .services import activity, integrations, refusals, tokens
+from .services import activity, health, integrations, refusals, tokens
+from .services.activity import Action, ActivityEntry
 from .services.errors import IntegrationError, IntegrationNotFound
+from .services.health import Health, Severity
 from .services.integrations import IntegrationView
-from .services.permissions import SCIM_PROVISIONER
 from .state import current_provisioning
 
 __all__ = ["scim"]
 
 _ACTOR = "flask scim"
+_FOLLOW_EVERY = 2.0  # seconds
+_LONGEST_STDIN = 65_536  # characters
 
 
 class _ScimGroup(AppGroup):
@@ -115,6 +120,11 @@ def _described(view: IntegrationView) -> dict[str, Any]:
     return asdict(view) | {"endpoint": current_provisioning.endpoint_url(view.tenant, view.id)}
 
 
+def _assess(views: Sequence[IntegrationView]) -> Sequence[Health]:
+    state = current_provisioning
+    return health.assess(state.session, state.models, state.mappings, views)
+
+
 @scim.command()
 @click.option("--name", required=True, help="How administrators recognise it.")
 @click.option("--tenant", default=TENANT, show_default=True, help="Stands in the endpoint's URL.")
@@ -161,14 +171,15 @@ def create(name: str, tenant: str, provider: str, description: str, as_json: boo
 def list_(tenant: str | None, as_json: bool) -> None:
     """List the integrations."""
     state = current_provisioning
+    views = integrations.list_integrations(state.session, state.models, tenant)
     rows = [
-        _described(view)
-        for view in integrations.list_integrations(state.session, state.models, tenant)
+        _described(view) | {"state": found.state.value, "reason": found.reason}
+        for view, found in zip(views, _assess(views), strict=True)
     ]
     if as_json:
         _print_json(rows)
     elif rows:
-        _print_table(rows, ("id", "tenant", "name", "dialect", "enabled", "last_used"))
+        _print_table(rows, ("id", "tenant", "name", "dialect", "state", "last_used"))
     else:
         click.echo("There is no integration; `flask scim create --name NAME` makes one.")
 
@@ -181,7 +192,8 @@ def show(integration: str, tenant: str | None, as_json: bool) -> None:
     """Show one integration with its tokens and its latest activity."""
     state = current_provisioning
     view = _find(integration, tenant)
-    described = _described(view)
+    (found,) = _assess([view])
+    described = _described(view) | {"state": found.state.value, "reason": found.reason}
     listed = [asdict(each) for each in tokens.list_tokens(state.session, state.models, view.id)]
     latest = [asdict(each) for each in activity.recent(state.session, state.models, view.id, 10)]
     if as_json:
@@ -216,6 +228,49 @@ def enable(integration: str, tenant: str | None, as_json: bool) -> None:
 @_integration
 @_tenant
 @_as_json
+def pause(integration: str, tenant: str | None, as_json: bool) -> None:
+    """Put off every request of an integration: 503; `enable` resumes it."""
+    state, view = current_provisioning, _find(integration, tenant)
+    changed = integrations.pause_integration(
+        state.session, state.models, view.tenant, view.id, _ACTOR
+    )
+    _print_done(changed, "paused", as_json)
+
+
+@scim.command()
+@_integration
+@_tenant
+@click.option("--name", help="Its new name.")
+@click.option("--description", help="What it is for.")
+@click.option("--provider", type=click.Choice(sorted(DIALECTS)), help="The identity provider.")
+@_as_json
+def edit(
+    integration: str,
+    tenant: str | None,
+    name: str | None,
+    description: str | None,
+    provider: str | None,
+    as_json: bool,
+) -> None:
+    """Edit the settings of an integration; endpoint, tokens and links stay."""
+    state, view = current_provisioning, _find(integration, tenant)
+    changed = integrations.update_integration(
+        state.session,
+        state.models,
+        view.tenant,
+        view.id,
+        name=view.name if name is None else name,
+        description=view.description if description is None else description,
+        dialect=view.dialect if provider is None else provider,
+        actor=_ACTOR,
+    )
+    _print_done(changed, "saved", as_json)
+
+
+@scim.command()
+@_integration
+@_tenant
+@_as_json
 def disable(integration: str, tenant: str | None, as_json: bool) -> None:
     """Refuse every request of an integration."""
     state, view = current_provisioning, _find(integration, tenant)
@@ -242,8 +297,21 @@ def _print_done(view: IntegrationView, done: str, as_json: bool) -> None:
     show_default=True,
     help="How long the old tokens go on working after the new one was first used; 0 ends them now.",
 )
+@click.option("--label", help="What the new token is for.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    help="How long the new token is valid; without it, SCIM_TOKEN_DAYS decides.",
+)
 @_as_json
-def rotate(integration: str, tenant: str | None, overlap_hours: int, as_json: bool) -> None:
+def rotate(
+    integration: str,
+    tenant: str | None,
+    overlap_hours: int,
+    label: str | None,
+    days: int | None,
+    as_json: bool,
+) -> None:
     """Give an integration a new token, and print it this once."""
     state, view = current_provisioning, _find(integration, tenant)
     secret = tokens.rotate_token(
@@ -252,7 +320,8 @@ def rotate(integration: str, tenant: str | None, overlap_hours: int, as_json: bo
         view.tenant,
         view.id,
         overlap=timedelta(hours=overlap_hours),
-        lifetime=state.token_lifetime,
+        lifetime=state.token_lifetime if days is None else timedelta(days=days),
+        label=label,
         actor=_ACTOR,
     )
     endpoint = state.endpoint_url(view.tenant, view.id)
@@ -264,12 +333,166 @@ def rotate(integration: str, tenant: str | None, overlap_hours: int, as_json: bo
 
 
 @scim.command()
+@click.argument("integration", metavar="ID|NAME", required=False)
+@click.argument("key_id", required=False)
+@_tenant
+@click.option(
+    "--stdin",
+    "from_stdin",
+    is_flag=True,
+    help="Read a leaked token from the standard input, and revoke that, whoever's it is.",
+)
+@_as_json
+def revoke(
+    integration: str | None,
+    key_id: str | None,
+    tenant: str | None,
+    from_stdin: bool,
+    as_json: bool,
+) -> None:
+    """End a token at once: the one with KEY_ID, which `show` lists, or a leaked one."""
+    state = current_provisioning
+    if from_stdin:
+        if integration is not None:
+            raise click.UsageError("Give --stdin or an integration, not both.")
+        text = sys.stdin.read(_LONGEST_STDIN)
+        leaked = tokens.revoke_leaked(state.session, state.models, text, actor=_ACTOR)
+        if leaked is None:
+            raise click.ClickException("That is no token of this portal; nothing was revoked.")
+        if as_json:
+            _print_json(asdict(leaked))
+            return
+        done = "is revoked" if leaked.ended else "was revoked already"
+        click.echo(f"The token {leaked.key_id} of {leaked.integration_name} {done}.")
+        return
+    if integration is None or key_id is None:
+        raise click.UsageError("Name the integration and the key id, or give --stdin.")
+    view = _find(integration, tenant)
+    listed = tokens.list_tokens(state.session, state.models, view.id)
+    token = next((each for each in listed if each.key_id == key_id), None)
+    if token is None:
+        raise click.ClickException(
+            f"{view.name} has no token {key_id}; `flask scim show {view.id}` lists those it has."
+        )
+    ended = tokens.revoke_token(
+        state.session, state.models, view.tenant, view.id, token.id, actor=_ACTOR
+    )
+    if as_json:
+        _print_json({"key_id": key_id, "ended": ended})
+        return
+    click.echo(f"The token {key_id} {'is revoked' if ended else 'was over already'}.")
+
+
+@scim.command(name="health")
+@click.argument("integration", metavar="ID|NAME", required=False)
+@_tenant
+@_as_json
+def show_health(integration: str | None, tenant: str | None, as_json: bool) -> None:
+    """Tell how integrations are; exit 1 if one needs attention, for cron and monitoring."""
+    state = current_provisioning
+    if integration is None:
+        views = integrations.list_integrations(state.session, state.models, tenant)
+    else:
+        views = [_find(integration, tenant)]
+    found = _assess(views)
+    if as_json:
+        _print_json([each.as_json() for each in found])
+    else:
+        for each in found:
+            click.echo(f"{each.name} ({each.tenant}): {each.state.value}. {each.reason}")
+            if each.todo:
+                click.echo(f"    {each.todo}")
+            for problem in each.problems:
+                if problem.reason != each.reason:
+                    click.echo(f"  - {problem.reason} {problem.todo}")
+    if any(each.needs_attention for each in found):
+        raise click.exceptions.Exit(1)
+
+
+@scim.command(name="activity")
+@click.argument("integration", metavar="ID|NAME", required=False)
+@_tenant
+@click.option(
+    "--outcome", type=click.Choice(["ok", "refused", "failed"]), help="Only these outcomes."
+)
+@click.option(
+    "--action",
+    type=click.Choice([each.value for each in Action]),
+    help="Only what happened like this.",
+    metavar="ACTION",
+)
+@click.option("--about", help="Only what is about this person, group or request id.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--follow", is_flag=True, help="Go on with what happens, until interrupted.")
+@_as_json
+def show_activity(
+    integration: str | None,
+    tenant: str | None,
+    outcome: str | None,
+    action: str | None,
+    about: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show what happened, the latest last; with the filters of the pages."""
+    state = current_provisioning
+    view = None if integration is None else _find(integration, tenant)
+
+    def read() -> list[ActivityEntry]:
+        state.session.rollback()
+        found = activity.page(
+            state.session,
+            state.models,
+            None if view is None else view.id,
+            tenant=tenant,
+            limit=limit,
+            outcome=outcome,
+            action=action,
+            text=about,
+        )
+        return list(reversed(found.entries))
+
+    entries = read()
+    if as_json and not follow:
+        _print_json([asdict(each) for each in entries])
+        return
+    seen = _print_entries(entries, {}, as_json)
+    while follow:
+        time.sleep(_FOLLOW_EVERY)
+        seen = _print_entries(read(), seen, as_json)
+
+
+def _print_entries(
+    entries: Sequence[ActivityEntry], seen: Mapping[int, int], as_json: bool
+) -> dict[int, int]:
+    """Print what is new of the entries, and return what was printed: ids and counts."""
+    for each in entries:
+        if seen.get(each.id) == each.count:
+            continue
+        if as_json:
+            click.echo(json.dumps(asdict(each), default=str, ensure_ascii=False))
+            continue
+        about = each.resource_name or each.resource_id or ""
+        words = [
+            f"{each.latest.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            each.outcome if each.status is None else f"{each.outcome} {each.status}",
+            each.action,
+            about if each.actor is None else f"by {each.actor}",
+            f"({each.count} times)" if each.count > 1 else "",
+            each.detail or "",
+        ]
+        click.echo("  ".join(word for word in words if word))
+    return {**seen, **{each.id: each.count for each in entries}}
+
+
+@scim.command()
 @_integration
 @_tenant
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @_as_json
 def remove(integration: str, tenant: str | None, yes: bool, as_json: bool) -> None:
-    """Remove an integration with its tokens and its activity; users and groups stay."""
+    """Remove an integration with its tokens; users, groups and its activity stay."""
     state, view = current_provisioning, _find(integration, tenant)
     if not yes:
         click.confirm(f"Remove {view.name} of tenant {view.tenant}?", abort=True, err=True)
@@ -294,10 +517,10 @@ def prune(days: int | None, as_json: bool) -> None:
     kept = days or state.settings["SCIM_ACTIVITY_DAYS"]
     deleted = 0
     if kept is not None:
-        arguments = (state.session, state.models, utcnow() - timedelta(days=kept))
-        deleted = activity.prune(*arguments)
-        refusals.prune(*arguments)
-        integrations.forget_removed(*arguments)
+        session, models, before = state.session, state.models, utcnow() - timedelta(days=kept)
+        deleted = activity.prune(session, models, before)
+        refusals.prune(session, models, before)
+        integrations.forget_removed(session, models, before)
     if as_json:
         _print_json({"deleted": deleted})
     else:
@@ -365,12 +588,14 @@ def _findings() -> Iterable[Finding]:
             "(flask db migrate, flask db upgrade) or with db.create_all().",
         )
         return
-    for view in integrations.list_integrations(state.session, state.models):
-        if view.role is None:
+    for found in _assess(integrations.list_integrations(state.session, state.models)):
+        for problem in found.problems:
+            if problem.severity is Severity.INFO:
+                continue
+            level = "problem" if problem.severity is Severity.BAD else "warning"
             yield Finding(
-                "problem",
-                f"The service account of {view.name} (tenant {view.tenant}) has no role, so that "
-                f"it may do nothing: bind {SCIM_PROVISIONER} to it, or create it anew.",
+                level,
+                f"{found.name} (tenant {found.tenant}): {problem.reason} {problem.todo}",
             )
     for each in state.mappings.values():
         yield from look_ups(each, connection)

@@ -77,7 +77,12 @@ class Provisioning:
         # The schemas are compiled by init_app: then the portal's relationships can be resolved.
         self._links: Mapping[str, type[Any]] = MappingProxyType(
             {
-                name: declare_link(base, schema.opts.model, schema.resource_type.name)
+                name: declare_link(
+                    base,
+                    schema.opts.model,
+                    schema.resource_type.name,
+                    read_only=schema.opts.read_only,
+                )
                 for name, schema in schemas.items()
             }
         )
@@ -115,7 +120,11 @@ class Provisioning:
             tenant=tenant or _only_tenant,
         )
         app.teardown_appcontext(self._sessions.close)
-        app.register_blueprint(api.create_blueprint(settings["SCIM_URL_PREFIX"]))
+        app.register_blueprint(
+            api.create_blueprint(
+                settings["SCIM_URL_PREFIX"], obey_host_hooks=settings["SCIM_OBEY_HOST_HOOKS"]
+            )
+        )
         app.register_blueprint(
             console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
         )

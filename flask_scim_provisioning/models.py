@@ -228,13 +228,20 @@ def unique(*columns: str) -> Unnamed:
     return Unnamed("uq", columns, lambda name: sa.UniqueConstraint(*columns, name=name))
 
 
-def foreign(column: str, target: str | sa.Column[Any]) -> Unnamed:
-    """Declare a foreign key whose rows go with the row that they refer to."""
+def foreign(
+    columns: str | Sequence[str], target: str | sa.Column[Any] | Sequence[sa.Column[Any]]
+) -> Unnamed:
+    """Declare a foreign key whose rows go with the row that they refer to.
+
+    :param columns: one, or those of a composite key, as ``target`` has them.
+    """
+    mine = [columns] if isinstance(columns, str) else list(columns)
+    theirs: Any = [target] if isinstance(target, str | sa.Column) else list(target)
 
     def make(name: str | None) -> sa.ForeignKeyConstraint:
-        return sa.ForeignKeyConstraint([column], [target], name=name, ondelete="CASCADE")
+        return sa.ForeignKeyConstraint(mine, theirs, name=name, ondelete="CASCADE")
 
-    return Unnamed("fk", (column,), make)
+    return Unnamed("fk", mine, make)
 
 
 def index(name: str, *columns: str, only: str | None = None) -> Unnamed:

@@ -277,6 +277,13 @@ def _apart(engine: sa.Engine) -> sa.Engine:
     )
     # The host's listeners, such as one that begins transactions of SQLite's by itself.
     cast("Any", made).dispatch._update(cast("Any", engine).dispatch)  # noqa: SLF001
+    process = os.getpid()
+
+    def dispose(_engine: sa.Engine) -> None:
+        made.dispose(close=process == os.getpid())
+
+    if own is not pool:
+        sa.event.listen(engine, "engine_disposed", dispose)
     return made
 
 

@@ -58,6 +58,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
 def _days(value: Any) -> int | None:
     if value is None:
         return None
@@ -74,6 +80,12 @@ def _seconds(value: Any) -> int | None:
         return _count(value)
     except ValueError:
         raise ValueError("a whole number of seconds, 1 or more, or None") from None
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("the value True or False")
+    return value
 
 
 def _template(value: Any) -> str | None:
@@ -98,6 +110,13 @@ SETTINGS = (
         100,
         "Page size of a search that doesn't name one (resources).",
         _count,
+    ),
+    Setting(
+        "SCIM_ANNOUNCE_PAGINATION",
+        True,
+        "Whether `/ServiceProviderConfig` has the attribute `pagination` of RFC 9865; switch it "
+        "off for a client that refuses what it doesn't know. Cursors work all the same.",
+        _switch,
     ),
     Setting(
         "SCIM_CURSOR_SECONDS",
@@ -137,6 +156,13 @@ SETTINGS = (
         250_000,
         "How much of one resource is kept beside your own columns (bytes).",
         _count,
+    ),
+    Setting(
+        "SCIM_OBEY_HOST_HOOKS",
+        False,
+        "Whether your own before_request functions may refuse or answer SCIM requests; they are "
+        "called in any case, and 429 and 5xx hold in any case.",
+        _flag,
     ),
     Setting(
         "SCIM_PROVISIONING_BASE_TEMPLATE",

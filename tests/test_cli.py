@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from flask_scim_provisioning import cli
 from flask_scim_provisioning.models import utcnow
+from flask_scim_provisioning.scim.errors import ScimError
 from flask_scim_provisioning.services.tokens import TokenSecret, authenticate, list_tokens
 
 
@@ -127,6 +129,106 @@ def test_rotate_leaves_the_old_token_until_the_new_one_is_used(
     output = flask_scim("rotate", view.name)
     assert "shown only now" in output
     assert opens(portal.client.token)
+
+
+def test_rotate_can_choose_an_expiry_and_a_label(flask_scim, portal, view) -> None:
+    flask_scim("rotate", view.name, "--days", "90", "--label", "Production job")
+    token = flask_scim("show", view.name, "--json")["tokens"][0]
+    assert token["label"] == "Production job"
+    assert token["expires"].startswith((utcnow() + timedelta(days=90)).date().isoformat())
+    assert token["created_by"] == "flask scim"
+
+
+def test_revoke_ends_a_token(flask_scim, portal, view, opens) -> None:
+    key_id = portal.client.token.split("_")[1]
+    assert "has no token" in flask_scim("revoke", view.name, "nothing", code=1)
+    assert "flask scim show" in flask_scim("revoke", view.name, "nothing", code=1)
+    assert flask_scim("revoke", view.name, key_id) == f"The token {key_id} is revoked.\n"
+    with pytest.raises(ScimError):
+        opens(portal.client.token)
+    assert flask_scim("revoke", view.name, key_id, "--json") == {"key_id": key_id, "ended": False}
+    assert "or give --stdin" in flask_scim("revoke", code=2)
+
+
+def test_revoke_takes_a_leaked_token_from_a_pipe(flask_scim, portal, view, opens) -> None:
+    """Whoever finds it needs to know nothing but the token."""
+    text = f"+ SCIM_TOKEN={portal.client.token}\n"
+    output = flask_scim("revoke", "--stdin", input=text)
+    assert output == f"The token {portal.client.token.split('_')[1]} of {view.name} is revoked.\n"
+    assert portal.client.token not in output
+    with pytest.raises(ScimError):
+        opens(portal.client.token)
+    assert "was revoked already" in flask_scim("revoke", "--stdin", input=text)
+    assert "no token of this portal" in flask_scim("revoke", "--stdin", input="x", code=1)
+    assert "not both" in flask_scim("revoke", view.name, "--stdin", input=text, code=2)
+
+
+def test_pause_and_resume(flask_scim, portal, view) -> None:
+    assert flask_scim("pause", view.name) == f"{view.name} is paused.\n"
+    assert portal.client.get("/Users").status_code == 503
+    assert flask_scim("list", "--json")[0]["state"] == "paused"
+    flask_scim("enable", view.name)
+    assert portal.client.get("/Users").status_code == 200
+    flask_scim("disable", view.name)
+    assert "nothing to pause" in flask_scim("pause", view.name, code=1)
+
+
+def test_edit_changes_what_is_named(flask_scim, view) -> None:
+    flask_scim("edit", view.name, "--provider", "okta", "--description", "HR")
+    edited = flask_scim("edit", view.name, "--name", "Renamed", "--json")
+    assert (edited["name"], edited["dialect"], edited["description"]) == ("Renamed", "okta", "HR")
+    assert edited["endpoint"].endswith(f"{view.id}/scim/v2")
+
+
+def test_health_is_for_cron(flask_scim, portal, view) -> None:
+    """Exit 1 where somebody has to do something, and 0 where nobody has."""
+    assert "waiting" in flask_scim("health")
+    assert portal.client.get("/Users").status_code == 200
+    (found,) = flask_scim("health", "--json")
+    assert (found["state"], found["problems"]) == ("active", [])
+    portal.client.post("/Users", {"userName": "ada", "active": "perhaps"})
+    (found,) = flask_scim("health", view.name, "--json", code=1)
+    assert found["state"] == "attention"
+    output = flask_scim("health", code=1)
+    assert "1 request was refused" in output
+    assert "Change the source" in output
+    assert "attention" in flask_scim("list")
+    warnings = [
+        each["message"] for each in flask_scim("doctor", "--json") if each["level"] == "warning"
+    ]
+    assert any("1 request was refused" in each for each in warnings)
+
+
+def test_activity_has_the_filters_of_the_pages(flask_scim, portal, view) -> None:
+    other, _ = portal.connect("Other")
+    portal.client.post("/Users", {"userName": "ada"})
+    portal.client.post("/Users", {"userName": "bob", "active": "perhaps"})
+    other.post("/Users", {"userName": "cy"})
+    output = flask_scim("activity")
+    assert output.splitlines()[-1].endswith("ok 201  user.created  cy")
+    refused = flask_scim("activity", view.name, "--outcome", "refused", "--json")
+    assert [each["resource_name"] for each in refused] == ["bob"]
+    about = flask_scim("activity", "--about", "ada", "--json")
+    assert [each["action"] for each in about] == ["user.created"]
+    made = flask_scim("activity", "--action", "integration.created", "--json")
+    assert len(made) == 2
+    assert len(flask_scim("activity", "--limit", "1").splitlines()) == 1
+
+
+def test_activity_follows_what_happens(flask_scim, portal, monkeypatch) -> None:
+    """What is counted up is told again; what was told is not."""
+    names = iter(["ada", "bob", None])
+
+    def sleep(_seconds: float) -> None:
+        name = next(names)
+        if name is None:
+            raise KeyboardInterrupt
+        portal.client.post("/Users", {"userName": name})
+
+    monkeypatch.setattr(cli.time, "sleep", sleep)
+    lines = flask_scim("activity", "--follow", code=1).splitlines()
+    assert [line.split()[-1] for line in lines if "user.created" in line] == ["ada", "bob"]
+    assert sum("integration.created" in line for line in lines) == 1
 
 
 def test_remove_asks_first(flask_scim, view) -> None:

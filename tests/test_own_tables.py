@@ -25,7 +25,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.decl_api import DeclarativeAttributeIntercept
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from flask_scim_provisioning.mapping.links import declare_link
+from flask_scim_provisioning.mapping.host.links import declare_link
 from flask_scim_provisioning.models import declare, own_base
 
 from .databases import drop_tables

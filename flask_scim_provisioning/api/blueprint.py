@@ -3,20 +3,28 @@
 Flask's own routing would answer a wrong path or method with a page of the host's, and a path with a
 slash too many with a redirect; and both before anybody has shown a token. So one rule takes every
 path and every method, and the table in ``routes`` decides.
+
+The host's ``before_request`` functions are for people with browsers: they send who isn't signed in
+to a page, or want a token of a form. They are called, because what they leave in ``flask.g`` is
+used after the request, but an identity provider answers to its bearer token only.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask.blueprints import BlueprintSetupState
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import HTTPException, abort
 from werkzeug.routing import BaseConverter
 
 from ..dialects import Generic, recognised_by_body
+from ..routing import everywhere
 from ..scim.errors import EndpointNotFound, MethodNotAllowed
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
@@ -26,8 +34,13 @@ from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
 
+logger = logging.getLogger(__name__)
+
 _NAME = "scim_api"
 _BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
+
+
+_TOO_MANY_REQUESTS = 429
 
 
 class _Rest(BaseConverter):
@@ -37,18 +50,18 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
-def create_blueprint(url_prefix: str) -> Blueprint:
+def create_blueprint(url_prefix: str, *, obey_host_hooks: bool = False) -> Blueprint:
     """Return the blueprint of the SCIM endpoints.
 
-    The host's own ``before_request`` functions run before it, as they do before every view: a login
-    wall has to let paths below ``SCIM_URL_PREFIX`` pass. What such a function aborts with is
-    answered as a SCIM error.
-
     :param url_prefix: Where the endpoints begin, such as ``/api/v1``; without a slash at its end.
+    :param obey_host_hooks: Whether the host's ``before_request`` functions decide about requests as
+        they do before every view. What one aborts with is then answered as a SCIM error.
     """
     blueprint = Blueprint(_NAME, __name__)
     blueprint.url_value_preprocessor(_begin)
     blueprint.record_once(lambda state: _add_rules(state, f"{url_prefix}/{_BASE}"))
+    if not obey_host_hooks:
+        blueprint.record_once(lambda state: _go_first(cast("Flask", state.app)))
     blueprint.after_request(_finish)
     failures.register(blueprint)
     return blueprint
@@ -67,9 +80,59 @@ def _add_rules(state: BlueprintSetupState, base: str) -> None:
                 methods=None,
                 strict_slashes=False,
                 merge_slashes=False,
+                **everywhere(app),
             )
         )
     app.view_functions[endpoint] = _dispatch
+
+
+def _go_first(app: Flask) -> None:
+    """Be called before any ``before_request`` function of the host, whoever came first."""
+    app.before_request_funcs.setdefault(None, []).insert(0, _answer)
+
+
+def _answer() -> Response | None:
+    """Answer an identity provider, whatever the host's ``before_request`` functions say.
+
+    One that says 429, or fails with a status of the server's, is heeded: a rate limit and
+    maintenance hold for everybody.
+    """
+    if request.blueprint != _NAME or request.routing_exception is not None:
+        return None
+    functions = current_app.before_request_funcs[None]
+    for function in functions[functions.index(_answer) + 1 :]:
+        _call(function)
+    return current_app.make_response(current_app.dispatch_request())
+
+
+def _call(function: Callable[[], Any]) -> None:
+    """Call a ``before_request`` function of the host.
+
+    :raises HTTPException: when what it says holds for everybody.
+    """
+    try:
+        said = current_app.ensure_sync(function)()
+    except HTTPException as error:
+        if _holds_for_everybody(error.get_response().status_code):
+            raise
+    except Exception as error:
+        # It was written for requests of somebody who is signed in.
+        name = getattr(function, "__qualname__", "?")
+        logger.warning(
+            "Request %s: %s, which the portal calls before requests, failed with %s.",
+            g.scim_request_id,
+            name,
+            type(error).__name__,
+        )
+    else:
+        if said is not None:
+            status = current_app.make_response(said).status_code
+            if _holds_for_everybody(status):
+                abort(status)
+
+
+def _holds_for_everybody(status: int) -> bool:
+    return status == _TOO_MANY_REQUESTS or status >= 500
 
 
 def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -83,12 +146,18 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     g.scim_request_id = request_id()
     g.scim_scope = g.scim_endpoint = None
     g.scim_action = Action.REQUEST
+    reading.keep_body()
     csrf = current_app.extensions.get("csrf")
     if isinstance(csrf, CSRFProtect):
         csrf.exempt(current_app.blueprints[_NAME])
 
 
-def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
+def _dispatch(
+    scim_tenant: str,
+    scim_integration: str,
+    scim_path: str = "",
+    scim_host: str = "",  # noqa: ARG001 - the rule has it where the portal matches hosts
+) -> ScimResponse:
     """Authenticate, find the endpoint, look at the body, call the view; in this order.
 
     The body is received first, because authentication takes a connection of the database; whoever
@@ -102,6 +171,7 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     body = None
     if call is not None and call.reads_body and shows_token():
         body = reading.received_body(state.settings[call.limit])
+    state.sessions.require_writer()
     scope = g.scim_scope = authenticate(
         state,
         scim_tenant,
@@ -129,8 +199,6 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
         arguments.append(state.mappings[endpoint.route.resources])
     if endpoint.name is not None:
         arguments.append(endpoint.name)
-    if method != "GET":
-        state.sessions.require_writer()
     with state.sessions.in_place():
         return call.view(*arguments)
 

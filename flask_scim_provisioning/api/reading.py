@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ..scim.versions import Preconditions
 from ..services.scope import Scope
 
 __all__ = [
+    "keep_body",
     "operations",
     "payload",
     "preconditions",
@@ -83,25 +85,67 @@ def _refuse(error: Exception) -> NoReturn:
     raise error
 
 
+def keep_body() -> None:
+    """Keep what the host's own functions read of the body, which can be read once."""
+    request.environ["wsgi.input"] = _Kept(request.environ["wsgi.input"])
+
+
+class _Kept(io.RawIOBase):
+    """The input of a request, with what somebody has read of it already."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self._source = source
+        self._kept: list[bytes] | None = []
+
+    def readable(self) -> bool:
+        """It is for reading only."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on."""
+        data: bytes = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        if self._kept is not None:
+            self._kept.append(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what was read until now, and keep no more."""
+        data = b"".join(self._kept or ())
+        self._kept = None
+        return data
+
+
+def _already_read() -> bytes:
+    source = request.environ.get("wsgi.input")
+    return source.take() if isinstance(source, _Kept) else b""
+
+
 def _bytes(max_bytes: int) -> bytes:
     if request.content_length is not None and request.content_length > max_bytes:
         _refuse_size(max_bytes)
-    chunks, size = [], 0
+    chunks = [_already_read()]
+    size = len(chunks[0])
+    if size > max_bytes:
+        _refuse_size(max_bytes)
+    if size and size == request.content_length:
+        return chunks[0]
     while chunk := request.stream.read(min(_CHUNK, max_bytes + 1 - size)):
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:
             _refuse_size(max_bytes)
-    if chunks:
+    if size:
         return b"".join(chunks)
-    # Somebody else may have read it: a request loader, or a hook of the host's.
+    # Somebody may have read it even before the request was matched; then Werkzeug has it.
     data = request.get_data()
     if len(data) > max_bytes:
         _refuse_size(max_bytes)
     if not data and request.content_length:
         logger.error(
-            "A function of the portal reads the bodies of SCIM requests before they get there, and "
-            "keeps none of them; let it call request.get_data() or request.get_json()."
+            "Something reads the bodies of SCIM requests before the portal sees them, and keeps "
+            "none of them; let it call request.get_data()."
         )
         raise InternalError
     return data

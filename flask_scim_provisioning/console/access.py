@@ -85,5 +85,6 @@ def _refusal(
         symbol="shield",
         paragraphs=paragraphs,
         example=example,
+        back=None,
     )
     return page, 403

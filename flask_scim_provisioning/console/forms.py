@@ -29,7 +29,9 @@ __all__ = [
     "IntegrationValues",
     "RemoveForm",
     "RotateForm",
+    "SettingsForm",
     "add_error",
+    "form_status",
 ]
 
 _OVERLAPS = {
@@ -40,6 +42,15 @@ _OVERLAPS = {
     "now": ("not at all: it leaked", timedelta(0)),
 }
 
+_LIFETIMES: Mapping[str, tuple[str, timedelta | None]] = {
+    "portal": ("as this portal says", None),
+    "90d": ("in 90 days", timedelta(days=90)),
+    "180d": ("in 180 days", timedelta(days=180)),
+    "365d": ("in one year", timedelta(days=365)),
+    "730d": ("in two years", timedelta(days=730)),
+    "never": ("never", None),
+}
+
 
 class IntegrationValues(TypedDict):
     """What the form gives to ``services.integrations.create_integration``."""
@@ -48,6 +59,19 @@ class IntegrationValues(TypedDict):
     description: str
     type: str
     dialect: str
+
+
+class SettingsValues(TypedDict):
+    """What the form gives to ``services.integrations.update_integration``."""
+
+    name: str
+    description: str
+    dialect: str
+
+
+def form_status(form: FlaskForm) -> int:
+    """Say to machines as well that a form came back with errors."""
+    return 422 if form.errors else 200
 
 
 def add_error(field: Field, message: str) -> None:
@@ -101,8 +125,10 @@ class ActionForm(_Form):
         self.is_accepted()
 
 
-class IntegrationForm(_Form):
-    """Create an integration."""
+class SettingsForm(_Form):
+    """What of an integration can be edited."""
+
+    FIELDS = ("name", "description", "dialect")
 
     name = StringField(
         "Name",
@@ -124,12 +150,6 @@ class IntegrationForm(_Form):
             _text,
         ],
     )
-    type = SelectField(
-        "Provisioning type",
-        description="The protocol that your identity provider speaks.",
-        choices=_choices(TYPES),
-        default="scim-2.0",
-    )
     dialect = RadioField(
         "Identity provider",
         description="Decides which of its habits are understood, and which setup guide you see.",
@@ -138,14 +158,28 @@ class IntegrationForm(_Form):
         validate_choice=True,
     )
 
-    def values(self) -> IntegrationValues:
+    def settings(self) -> SettingsValues:
         """Return what was entered, in the words of the service."""
         return {
             "name": self.name.data or "",
             "description": self.description.data or "",
-            "type": self.type.data or "",
             "dialect": self.dialect.data or "",
         }
+
+
+class IntegrationForm(SettingsForm):
+    """Create an integration."""
+
+    type = SelectField(
+        "Provisioning type",
+        description="The protocol that your identity provider speaks.",
+        choices=_choices(TYPES),
+        default="scim-2.0",
+    )
+
+    def values(self) -> IntegrationValues:
+        """Return what was entered, in the words of the service."""
+        return {**self.settings(), "type": self.type.data or ""}
 
 
 class RotateForm(_Form):
@@ -156,6 +190,22 @@ class RotateForm(_Form):
     """
 
     newest = HiddenField()
+    label = StringField(
+        "Label",
+        description="What it is for, for example “Production job”. Optional.",
+        filters=[_stripped],
+        validators=[
+            Optional(),
+            Length(max=NAME_LENGTH, message="Use at most %(max)d characters for the label."),
+            _one_line,
+        ],
+    )
+    expires = SelectField(
+        "The new token expires",
+        description="Thirty days before, the pages say that it is time to rotate.",
+        choices=_choices({name: label for name, (label, _) in _LIFETIMES.items()}),
+        default="portal",
+    )
     overlap = SelectField(
         "The present token goes on working",
         description="Take the time you need to paste the new one: nothing ends before it was used, "
@@ -163,6 +213,24 @@ class RotateForm(_Form):
         choices=_choices({name: label for name, (label, _) in _OVERLAPS.items()}),
         default="1d",
     )
+
+    def __init__(self, lifetime: timedelta | None) -> None:
+        """Make the form.
+
+        :param lifetime: What the portal gives to new tokens by itself; None for ever.
+        """
+        super().__init__()
+        self._usual = lifetime
+        usual = "never" if lifetime is None else f"in {lifetime.days} days"
+        choices = {name: label for name, (label, _) in _LIFETIMES.items()}
+        choices["portal"] = f"{usual} (what this portal's settings say)"
+        self.expires.choices = _choices(choices)
+
+    def lifetime_time(self) -> timedelta | None:
+        """Return how long the new token is valid; None for ever."""
+        if self.expires.data == "portal":
+            return self._usual
+        return _LIFETIMES[self.expires.data][1]
 
     def overlap_time(self) -> timedelta | None:
         """Return how long the present tokens go on working once the new one was used."""

@@ -2,33 +2,112 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any
 
-from flask import Response, flash, make_response, redirect, render_template, url_for
+from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
-from ..services import activity, integrations, tokens
+from ..services import activity, failures, health, integrations
+from ..services.health import State
 from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
+from ..services.names import names_of
 from ..state import current_provisioning
 from .access import acting_administrator, caller
-from .forms import ActionForm, IntegrationForm, RemoveForm, RotateForm, add_error
-from .guides import PROVIDERS, guides_for, provider_named
-from .presenters import AttentionPage, EntryPage, RoleTable, TokenPage, present, trail
+from .credentials import reveal_once
+from .forms import ActionForm, IntegrationForm, RemoveForm, SettingsForm, add_error, form_status
+from .guides import PROVIDERS, provider_named
+from .presenters import (
+    EntryPage,
+    HealthPage,
+    Moment,
+    ProblemPage,
+    present,
+    tabs,
+    trail,
+)
 
-__all__ = ["create", "disable", "enable", "index", "remove", "revoke", "rotate", "show"]
+__all__ = [
+    "connect",
+    "create",
+    "disable",
+    "edit",
+    "enable",
+    "health_document",
+    "index",
+    "pause",
+    "remove",
+    "show",
+    "show_mapping",
+    "show_removed",
+]
 
 _SHOWN_ENTRIES = 10
-_SHOWN_ENDED_TOKENS = 2
+_PER_PAGE = 20
 
 
 def index() -> ResponseReturnValue:
-    """List the tenant's integrations."""
+    """List the tenant's integrations with their health, 20 to a page; ``q`` looks for some."""
+    session, models, tenant = caller()
+    now, state = utcnow(), current_provisioning
+    text = request.args.get("q", "").strip()
+    every = integrations.list_integrations(session, models, tenant)
+    found = [view for view in every if _matches(view, text)]
+    pages = max(1, math.ceil(len(found) / _PER_PAGE))
+    number = min(max(request.args.get("page", 1, type=int), 1), pages)
+    shown = found[(number - 1) * _PER_PAGE : number * _PER_PAGE]
+    healths = health.assess(session, models, state.mappings, shown, now)
+    return render_template(
+        "scim_provisioning/integrations/index.html",
+        integrations=[
+            (present(view, now), HealthPage.of(each, now))
+            for view, each in zip(shown, healths, strict=True)
+        ],
+        searchable=len(every) > _PER_PAGE,
+        text=text,
+        total=len(every),
+        found=len(found),
+        pages=[
+            (str(each), url_for("scim_console.index", q=text or None, page=each), each == number)
+            for each in range(1, pages + 1)
+        ],
+        removed=len(integrations.list_removed(session, models, tenant)),
+        trail=[],
+    )
+
+
+def _matches(view: IntegrationView, text: str) -> bool:
+    words = f"{view.name} {view.description} {provider_named(view.dialect).label}".lower()
+    return text.lower() in words
+
+
+def health_document() -> ResponseReturnValue:
+    """Answer with the health of the tenant's integrations, for a monitoring system."""
+    session, models, tenant = caller()
+    views = integrations.list_integrations(session, models, tenant)
+    found = health.assess(session, models, current_provisioning.mappings, views)
+    return jsonify({"integrations": [each.as_json() for each in found]})
+
+
+def show_removed() -> ResponseReturnValue:
+    """List the integrations that were removed, and lead to their history."""
     session, models, tenant = caller()
     now = utcnow()
-    found = [present(view, now) for view in integrations.list_integrations(session, models, tenant)]
-    return render_template("scim_provisioning/integrations/index.html", integrations=found)
+    return render_template(
+        "scim_provisioning/integrations/removed.html",
+        removed=[
+            (
+                each.name,
+                provider_named(each.dialect).label,
+                Moment.of(each.removed, now),
+                url_for("scim_console.show_activity", integration_id=each.id),
+            )
+            for each in integrations.list_removed(session, models, tenant)
+        ],
+        trail=trail("Removed integrations"),
+    )
 
 
 def create() -> ResponseReturnValue:
@@ -50,7 +129,7 @@ def create() -> ResponseReturnValue:
                 raise
             add_error(form[error.field], str(error))
         else:
-            return _reveal_once(
+            return reveal_once(
                 created.integration,
                 created.secret,
                 heading="Integration created",
@@ -63,109 +142,174 @@ def create() -> ResponseReturnValue:
         providers=PROVIDERS,
         trail=trail("Create"),
     )
-    return page, _form_status(form)
+    return page, form_status(form)
 
 
 def show(integration_id: str) -> ResponseReturnValue:
-    """Show everything about one integration, except its secret."""
+    """Show how an integration is, and what it did last."""
     session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
-    now = utcnow()
+    now, mappings = utcnow(), current_provisioning.mappings
+    found = health.assess_one(session, models, mappings, view, now)
+    entries = activity.recent(session, models, view.id, _SHOWN_ENTRIES)
+    names = names_of(session, mappings, entries)
     return render_template(
         "scim_provisioning/integrations/show.html",
         integration=present(view, now),
-        role=RoleTable.of(view),
-        tokens=_shown_tokens(tokens.list_tokens(session, models, view.id), now),
-        activity=[
-            EntryPage.of(entry, now)
-            for entry in activity.recent(session, models, view.id, _SHOWN_ENTRIES)
-        ],
-        attention=AttentionPage.of(
-            activity.count_attention(session, models, view.id), view.id, now
-        ),
-        guides=guides_for(view.dialect),
+        health=HealthPage.of(found, now),
+        problems=_shown_problems(found, now),
+        last_failure=_last_failure(session, models, view, found, now),
+        activity=[EntryPage.of(entry, now, names) for entry in entries],
+        managed=integrations.count_managed(session, models, view.id),
         action=ActionForm(),
+        tabs=tabs(view.id, "show"),
         trail=trail(view.name),
     )
 
 
+def _shown_problems(found: health.Health, now: Any) -> Sequence[ProblemPage]:
+    """Return the problems that the state doesn't tell already."""
+    return [
+        ProblemPage.of(problem, found.integration_id, now)
+        for problem in found.problems
+        if found.state is not State.ATTENTION or problem.reason != found.reason
+    ]
+
+
+def _last_failure(
+    session: Any, models: Any, view: IntegrationView, found: health.Health, now: Any
+) -> tuple[Moment | None, str] | None:
+    """Return when something was refused last, with what went well since; an old error is old."""
+    if found.failures:
+        return None
+    newest = activity.page(session, models, view.id, outcome="refused", limit=1).entries
+    if not newest:
+        return None
+    moment = newest[0].latest
+    count = failures.successes_since(session, models, view.id, moment)
+    words = f"{count} success{'' if count == 1 else 'es'}"
+    return Moment.of(moment, now), f"more than {words}" if count > 999 else words
+
+
+def connect(integration_id: str) -> ResponseReturnValue:
+    """Show the setup guide of an integration's provider, and what this portal keeps."""
+    session, models, tenant = caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    return render_template(
+        "scim_provisioning/integrations/connect.html",
+        integration=present(view, utcnow()),
+        mapping=_mapping_rows(),
+        tabs=tabs(view.id, "connect"),
+        trail=trail(view, "Connect"),
+    )
+
+
+def show_mapping(integration_id: str) -> ResponseReturnValue:
+    """Show where each SCIM attribute lives in the portal's tables."""
+    session, models, tenant = caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    return render_template(
+        "scim_provisioning/integrations/mapping.html",
+        integration=present(view, utcnow()),
+        mapping=_mapping_rows(),
+        tabs=tabs(view.id, "show_mapping"),
+        trail=trail(view, "Mapping"),
+    )
+
+
+def _mapping_rows() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the attributes of users and of groups, as the schemas publish them."""
+    found = []
+    for name, mapping in sorted(current_provisioning.mappings.items(), reverse=True):
+        kind = mapping.published
+        keys = kind.keys
+        rows = [
+            {
+                **row,
+                "direction": _direction(keys[row["attribute"]].mutability.value),
+                "required": keys[row["attribute"]].required,
+                "unique": keys[row["attribute"]].uniqueness.value != "none",
+            }
+            for row in mapping.describe()
+            if row["attribute"] in keys and row["attribute"] not in ("id", "meta", "schemas")
+        ]
+        found.append(("People" if name == "Users" else "Groups", rows))
+    return found
+
+
+def _direction(mutability: str) -> str:
+    return {"readOnly": "Read only", "writeOnly": "Written only", "immutable": "Written once"}.get(
+        mutability, "Both ways"
+    )
+
+
+def edit(integration_id: str) -> ResponseReturnValue:
+    """Edit the name, the description and the provider; the way to the dangerous buttons."""
+    session, models, tenant = caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    form = SettingsForm(data={each: getattr(view, each) for each in SettingsForm.FIELDS})
+    if form.is_accepted():
+        try:
+            edited = integrations.update_integration(
+                session, models, tenant, view.id, actor=acting_administrator(), **form.settings()
+            )
+        except (IntegrationNameTaken, IntegrationInvalid) as error:
+            if error.field not in form:
+                raise
+            add_error(form[error.field], str(error))
+        else:
+            flash(f"The settings of {edited.name} are saved.", "success")
+            return redirect(url_for("scim_console.edit", integration_id=view.id), 303)
+    page = render_template(
+        "scim_provisioning/integrations/settings.html",
+        form=form,
+        providers=PROVIDERS,
+        integration=present(view, utcnow()),
+        tabs=tabs(view.id, "edit"),
+        trail=trail(view, "Settings"),
+    )
+    return page, form_status(form)
+
+
 def enable(integration_id: str) -> ResponseReturnValue:
-    """Let its requests in again."""
+    """Let its requests in, again or at first."""
     ActionForm().require_valid()
     view = integrations.enable_integration(*caller(), integration_id, actor=acting_administrator())
     flash(f"{view.name} is enabled: its requests are let in.", "success")
     return _to(view)
 
 
-def disable(integration_id: str) -> ResponseReturnValue:
-    """Refuse all its requests."""
+def pause(integration_id: str) -> ResponseReturnValue:
+    """Put its requests off."""
     ActionForm().require_valid()
-    view = integrations.disable_integration(*caller(), integration_id, actor=acting_administrator())
-    flash(f"{view.name} is disabled: every request is rejected.", "success")
+    try:
+        view = integrations.pause_integration(
+            *caller(), integration_id, actor=acting_administrator()
+        )
+    except IntegrationInvalid as error:
+        flash(str(error), "error")
+        return redirect(url_for("scim_console.show", integration_id=integration_id), 303)
+    flash(f"{view.name} is paused: its requests are put off.", "success")
     return _to(view)
 
 
-def rotate(integration_id: str) -> ResponseReturnValue:
-    """Ask how long the present token goes on working; make a new one and show it."""
+def disable(integration_id: str) -> ResponseReturnValue:
+    """Tell what that means; refuse all its requests."""
     session, models, tenant = caller()
-    view = integrations.get_integration(session, models, tenant, integration_id)
-    key_ids = [token.key_id for token in tokens.list_tokens(session, models, view.id)]
-    form = RotateForm()
-    if form.is_accepted():
-        if not form.is_first(key_ids):
-            flash("A new token was made already. Rotate again if you could not copy it.", "error")
-            return _to(view)
-        secret = tokens.rotate_token(
-            session,
-            models,
-            tenant,
-            view.id,
-            overlap=form.overlap_time(),
-            lifetime=current_provisioning.token_lifetime,
-            actor=acting_administrator(),
-        )
-        return _reveal_once(
-            view,
-            secret,
-            heading="New token",
-            lead=f"Paste it over the old one in {provider_named(view.dialect).title}, test the "
-            f"connection there and save. {form.consequence()}",
-        )
-    form.newest.data = key_ids[0] if key_ids else ""
-    page = render_template(
-        "scim_provisioning/integrations/rotate.html",
-        form=form,
-        integration=present(view, utcnow()),
-        trail=trail(view, "Rotate token"),
-    )
-    return page, _form_status(form)
-
-
-def revoke(integration_id: str, key_id: str) -> ResponseReturnValue:
-    """Ask whether a token is to end at once; end it."""
-    session, models, tenant = caller()
-    view = integrations.get_integration(session, models, tenant, integration_id)
-    now = utcnow()
-    token = next(
-        (each for each in tokens.list_tokens(session, models, view.id) if each.key_id == key_id),
-        None,
-    )
-    if token is None or not token.is_active(now):
-        flash("This token is over already.", "success")
-        return _to(view)
     form = ActionForm()
     if form.is_accepted():
-        tokens.revoke_token(
-            session, models, tenant, view.id, token.id, actor=acting_administrator()
+        view = integrations.disable_integration(
+            session, models, tenant, integration_id, actor=acting_administrator()
         )
-        flash(f"The token {key_id} is revoked.", "success")
+        flash(f"{view.name} is disabled: every request is rejected.", "success")
         return _to(view)
+    view = integrations.get_integration(session, models, tenant, integration_id)
     return render_template(
-        "scim_provisioning/integrations/revoke.html",
+        "scim_provisioning/integrations/disable.html",
         form=form,
-        integration=present(view, now),
-        token=TokenPage.of(token, now),
-        trail=trail(view, "Revoke token"),
+        integration=present(view, utcnow()),
+        managed=integrations.count_managed(session, models, view.id),
+        trail=trail(view, "Disable"),
     )
 
 
@@ -178,56 +322,16 @@ def remove(integration_id: str) -> ResponseReturnValue:
         integrations.remove_integration(
             session, models, tenant, view.id, actor=acting_administrator()
         )
-        flash(f"{view.name} is removed.", "success")
+        flash(f"{view.name} is removed. What it did can still be read.", "success")
         return redirect(url_for("scim_console.index"), 303)
     page = render_template(
         "scim_provisioning/integrations/remove.html",
         form=form,
         integration=present(view, utcnow()),
+        managed=integrations.count_managed(session, models, view.id),
         trail=trail(view, "Remove"),
     )
-    return page, _form_status(form)
-
-
-def _shown_tokens(views: Sequence[tokens.TokenView], now: datetime) -> list[TokenPage]:
-    """Present all tokens that open something, and the latest of those that no longer do."""
-    pages = [TokenPage.of(view, now) for view in views]
-    ended = [page for page in pages if not page.active]
-    hidden = {page.id for page in ended[_SHOWN_ENDED_TOKENS:]}
-    return [page for page in pages if page.id not in hidden]
-
-
-def _reveal_once(
-    view: IntegrationView,
-    secret: tokens.TokenSecret,
-    *,
-    heading: str,
-    lead: str,
-    guided: bool = False,
-) -> Response:
-    """Render the one page with a secret.
-
-    It answers the POST itself, an exception to "POST, redirect, GET": to redirect, the secret would
-    have to be kept somewhere. No cache and no history may keep it either.
-    """
-    page = render_template(
-        "scim_provisioning/integrations/reveal.html",
-        integration=present(view, utcnow()),
-        token=secret.reveal(),
-        heading=heading,
-        lead=lead,
-        guided=guided,
-        trail=trail(view, heading),
-    )
-    response = make_response(page)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
-def _form_status(form: IntegrationForm | RotateForm | RemoveForm) -> int:
-    """Say to machines as well that a form came back with errors."""
-    return 422 if form.errors else 200
+    return page, form_status(form)
 
 
 def _to(view: IntegrationView) -> ResponseReturnValue:

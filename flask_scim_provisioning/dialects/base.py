@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ..scim.attributes import ResourceType
 from ..scim.errors import InvalidSyntax, ScimError, shown
 from ..scim.patch import Operation
-from . import filters, values
+from . import filters, operations, values
 from .filters import ComparisonRewrite, FilterRewriter, Repair
 from .notes import Notes, leave
 from .operations import BodyRewrite, OperationRewriter, TextRewrite
@@ -45,6 +45,9 @@ class Dialect:
     skip_unknown_members: ClassVar[bool] = False
     """Whether members that the service doesn't know are skipped rather than refused."""
 
+    put_clears_members: ClassVar[bool] = False
+    """Whether a PUT of a group without ``members`` means that it has none."""
+
     requested: ClassVar[tuple[str, ...]] = ()
     """What is answered on request only, and is answered to this provider always."""
 
@@ -60,7 +63,7 @@ class Dialect:
     placeholder_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
     """Take placeholders out of the body of a POST, where the team doesn't want them."""
 
-    pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
+    pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = (operations.without_unchangeable_keys,)
     """Applied to the value of a PATCH operation without a path."""
 
     text_rewrites: ClassVar[tuple[TextRewrite, ...]] = ()
@@ -72,7 +75,10 @@ class Dialect:
     )
     """Tried on the text of a filter that can't be read."""
 
-    comparison_rewrites: ClassVar[tuple[ComparisonRewrite, ...]] = (filters.reference_by_its_value,)
+    comparison_rewrites: ClassVar[tuple[ComparisonRewrite, ...]] = (
+        filters.reference_by_its_value,
+        filters.boolean_compared_as_boolean,
+    )
     """Applied to each comparison of a filter."""
 
     @cached_property

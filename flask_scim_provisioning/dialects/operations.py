@@ -17,7 +17,7 @@ BodyRewrite = Callable[[Mapping[str, Any], Notes], Mapping[str, Any]]
 TextRewrite = Callable[[str, Notes], Any]
 
 _VALUE = AttrPath(None, "value", None)
-_NO_CHANGE = frozenset({"id", "schemas", "meta"})
+_NO_CHANGE = frozenset({"schemas", "meta"})
 _SERVICE_MADE = frozenset({"id", "meta", "groups"})
 
 
@@ -57,13 +57,14 @@ def read_operation(raw: Any, number: int, notes: Notes) -> Operation:
 
 
 def without_unchangeable_keys(value: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
-    """Leave ``id``, ``schemas`` and ``meta`` out of a value without a path.
+    """Leave ``schemas`` and ``meta`` out of a value without a path.
 
-    Source: Okta sends ``{"id": …, "displayName": …}`` with each change of a group's name.
+    Source: authentik and Rauthy send the whole object of a group with each change of it. Its ``id``
+    stays: it has to be that of the resource.
     """
     kept = {name: item for name, item in value.items() if name.lower() not in _NO_CHANGE}
     if len(kept) != len(value):
-        leave(notes, "id, schemas and meta in the value ignored")
+        leave(notes, "schemas and meta in the value ignored")
     return kept
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from ..models import Models
 from .access.host_writes import watch
@@ -21,6 +21,8 @@ from .host.tables import HostTable
 from .resources import Mappings, ResourceMapping
 
 __all__ = ["assemble"]
+
+T = TypeVar("T")
 
 
 def assemble(
@@ -61,6 +63,7 @@ def assemble(
             part.schema.opts,
             models,
             part.ordered(),
+            displays[part.table.name],
             members if part.table is groups else None,
             members,
             tables,
@@ -93,6 +96,9 @@ def host_table(schema: type[ResourceSchema], link: type[Any]) -> HostTable:
         tenant=options.tenant,
         tenant_value=options.tenant_value,
         visible=options.visible,
+        read_only=options.read_only,
+        factory=options.factory,
+        defaults=options.defaults,
     )
 
 
@@ -121,21 +127,26 @@ class _Part:
             "id": IdBinding(table),
             "externalId": ExternalIdBinding(table, models),
         }
+        for field in self._fields.values():
+            self._naming(field.meet, self._fields)
         for key, field in self._fields.items():
             if key != "members":
                 self.bindings[key] = self._bound(field, {})
+        for field in self._fields.values():
+            self.bindings.update(self._naming(field.companions, self._fields, self._site({})))
         self._meta = MetaBinding(table)
 
+    def _site(self, displays: Mapping[str, Slot]) -> Site:
+        choice = getattr(self.schema.opts, "unknown_members", None)
+        return Site(self.table, self._users, self._groups, displays, choice)
+
     def _bound(self, field: AttributeField, displays: Mapping[str, Slot]) -> Binding:
-        site = Site(
-            self.table,
-            self._users,
-            self._groups,
-            displays,
-            getattr(self.schema.opts, "unknown_members", None),
-        )
+        return self._naming(field.bind, field.key, field.scim, self._site(displays))
+
+    def _naming(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Call a field's method; a mistake of the team's is told with the name of the schema."""
         try:
-            return field.bind(field.key, field.scim, site)
+            return call(*arguments)
         except MappingError as error:
             owner = self.table.owner
             if str(error).startswith(owner):
@@ -168,7 +179,7 @@ class _Part:
             binding = self.bindings.get(key)
             if binding is None or binding.keeping is Keeping.LINK:
                 continue
-            slot = binding.slot(None)
+            slot = binding.display_slot()
             if slot is not None:
                 return slot
         snake = "user_name" if lookup == "userName" else "display_name"

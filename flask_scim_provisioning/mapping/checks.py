@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import operator
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import marshmallow
 import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import visitors
 
-from .bindings.base import Binding, Keeping
+from .bindings.base import Keeping
 from .errors import MappingError
+from .host.making import columns_in, dataclass_defaults
 from .resources import ResourceMapping
 
 __all__ = ["check"]
@@ -49,7 +56,9 @@ def check(mapping: ResourceMapping) -> None:
             "fields.Password(<a function that keeps a hash of it>)."
         )
     _check_unknown_members(mapping)
-    _check_required_columns(mapping)
+    _check_shared_columns(mapping)
+    _check_defaults(mapping)
+    _check_rows(mapping)
 
 
 def _check_unknown_members(mapping: ResourceMapping) -> None:
@@ -69,23 +78,137 @@ def _check_unknown_members(mapping: ResourceMapping) -> None:
         )
 
 
+def _check_shared_columns(mapping: ResourceMapping) -> None:
+    """Two values can't be kept in one column, and a client would look for the one that is lost."""
+    keepers: dict[str, str] = {}
+    for binding in mapping.bindings.values():
+        for slot in binding.slots():
+            if slot.name is None or slot.write is None:
+                continue
+            part = slot.attribute.name
+            name = binding.attribute.name
+            label = name if part == name else f"{name}.{part}"
+            other = keepers.setdefault(slot.name, label)
+            if other != label:
+                raise MappingError(
+                    f"{mapping.schema_name}: {other} and {label} are both kept in {slot.place}, "
+                    "and an identity provider that sends two values would find one of them; let "
+                    f'the other follow by fields.SameAs("{_snake(other.split(".")[0])}").'
+                )
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
+
+
+def _check_defaults(mapping: ResourceMapping) -> None:
+    """A default of Marshmallow's would be given to existing rows too, by each PUT."""
+    for name, field in mapping.schema.fields.items():
+        if field.load_default is not marshmallow.missing:
+            raise MappingError(
+                f"{mapping.schema_name}.{name}: load_default= would be written to existing rows as "
+                f"well; take it out, and write Meta.defaults = {{{mapping.model.__name__}"
+                ".<attribute>: <value>} for new rows."
+            )
+
+
+def _check_rows(mapping: ResourceMapping) -> None:
+    """Rows are made of tables; of anything else there is only reading."""
+    table = mapping.table
+    if table.read_only:
+        if table.maker.knows_best or mapping.options.defaults:
+            raise MappingError(
+                f"{mapping.schema_name}: Meta.read_only makes no new rows; take Meta.factory and "
+                "Meta.defaults out."
+            )
+        return
+    mapper = table.mapper
+    kept = mapper.local_table
+    if not isinstance(kept, sa.Table | sa.Join):
+        raise MappingError(
+            f"{mapping.schema_name}: {mapping.model.__name__} is mapped to a "
+            f"{type(kept).__name__}, which can't be written to; add `read_only = True` to class "
+            "Meta, or map the table."
+        )
+    if mapper.polymorphic_on is not None and mapper.polymorphic_identity is None:
+        column = mapper.polymorphic_on
+        if not getattr(column, "nullable", True) and column not in _written(mapping):
+            raise MappingError(
+                f"{mapping.schema_name}: {mapping.model.__name__} has no polymorphic_identity, so "
+                "that a new row would be nothing; give it one in __mapper_args__, or map one of "
+                "its subclasses."
+            )
+    _check_required_columns(mapping)
+
+
 def _check_required_columns(mapping: ResourceMapping) -> None:
     """Every column that can't be empty needs an attribute or a default."""
-    written = {column for binding in mapping.bindings.values() for column in _columns(binding)}
-    tenant = mapping.table.tenant
-    owned = tenant.column if tenant is not None else None
-    for column in mapping.table.mapper.local_table.columns:
-        if column.nullable or column.primary_key or column in written or column is owned:
+    mapper, maker = mapping.table.mapper, mapping.table.maker
+    if maker.knows_best:
+        return
+    filled = _written(mapping) | _filled_by_the_mapper(mapper)
+    tables: Any = mapper.tables
+    for column in (column for table in tables for column in table.columns):
+        if column.nullable or column in filled or _fills_itself(column):
             continue
-        if column.default is not None or column.server_default is not None:
+        name = mapping.table.name_of(column)
+        if name is not None and (maker.sets(name) or _has_dataclass_default(mapper, name)):
             continue
-        if column.computed is not None or column.identity is not None:
-            continue
+        model = mapping.model.__name__
+        default = f"Meta.defaults = {{{model}.{name}: <value or function>}}"
         raise MappingError(
-            f"{mapping.schema_name}: {mapping.table.label}.{column.name} can't be empty, and no "
-            "attribute is mapped to it: map one, or give the column a default."
+            f"{mapping.schema_name}: {column.table.name}.{column.name} can't be empty, and no "
+            "attribute is mapped to it: map one, or give the column a default"
+            + (f", or write {default}." if name is not None else ".")
         )
 
 
-def _columns(binding: Binding) -> list[Any]:
-    return [item for item in binding.expressions if isinstance(item, sa.Column)]
+def _written(mapping: ResourceMapping) -> set[sa.Column[Any]]:
+    """Return the columns that a new resource gives a value, or that the team does."""
+    written: set[sa.Column[Any]] = set(mapping.table.maker.fills)
+    for binding in mapping.bindings.values():
+        if binding.writable():
+            written.update(columns_in(binding.expressions))
+    tenant = mapping.table.tenant
+    if tenant is not None and tenant.column is not None:
+        written.add(tenant.column)
+    # A column of a subclass's table and the one of its base's that is joined to it are one.
+    for pair in _joined_columns(mapping.table.mapper):
+        if written.intersection(pair):
+            written.update(pair)
+    return written
+
+
+def _filled_by_the_mapper(mapper: Mapper[Any]) -> set[sa.Column[Any]]:
+    filled: set[Any] = {mapper.version_id_col}
+    if mapper.polymorphic_identity is not None:
+        filled.add(mapper.polymorphic_on)
+    filled.update(own for own, _base in _joined_columns(mapper))
+    return filled
+
+
+def _joined_columns(mapper: Mapper[Any]) -> Iterator[tuple[sa.Column[Any], sa.Column[Any]]]:
+    """Return the columns of subclasses' tables, and those of their bases' that they equal."""
+    for each in mapper.iterate_to_root():
+        if each.concrete:
+            return
+        if each.inherit_condition is None:
+            continue
+        for part in visitors.iterate(each.inherit_condition):
+            if isinstance(part, sa.BinaryExpression) and part.operator is operator.eq:
+                left, right = part.left, part.right
+                if isinstance(left, sa.Column) and isinstance(right, sa.Column):
+                    yield (left, right) if left.table is each.local_table else (right, left)
+
+
+def _fills_itself(column: sa.Column[Any]) -> bool:
+    if column.default is not None or column.server_default is not None:
+        return True
+    if column.computed is not None or column.identity is not None:
+        return True
+    table = column.table
+    return isinstance(table, sa.Table) and table.autoincrement_column is column
+
+
+def _has_dataclass_default(mapper: Mapper[Any], name: str) -> bool:
+    return any(name == each for each, _value in dataclass_defaults(mapper))

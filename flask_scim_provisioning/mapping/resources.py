@@ -14,7 +14,9 @@ from ..models import Models
 from ..scim import attributes as scim
 from .bindings.base import Binding, Keeping
 from .bindings.members import MembersBinding
+from .bindings.slots import Slot
 from .declare.schemas import ResourceSchema
+from .host.making import names_in
 from .host.tables import HostTable
 
 __all__ = ["ACTIVE", "Mappings", "ResourceMapping"]
@@ -57,6 +59,7 @@ class ResourceMapping:
     """A schema and the host's table, with a binding for every attribute.
 
     :ivar bindings: by flat key; ``password`` and ``groups`` have one only where a team maps them.
+    :ivar display: what one is called, for people.
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
     :ivar plans: how rows become resources, by what clients ask for.
@@ -68,6 +71,7 @@ class ResourceMapping:
     options: Any
     models: Models
     bindings: Mapping[str, Binding]
+    display: Slot
     members: MembersBinding | None = None
     memberships: MembersBinding | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
@@ -132,6 +136,15 @@ class ResourceMapping:
         )
 
     @functools.cached_property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """The attributes of the host's objects that each attribute is read from."""
+        mapper = self.table.mapper
+        return {
+            key: frozenset(names_in(mapper, binding.expressions))
+            for key, binding in self.bindings.items()
+        }
+
+    @functools.cached_property
     def _references(self) -> tuple[str, ...]:
         return tuple(key for key, binding in self.bindings.items() if binding.refers)
 
@@ -150,6 +163,29 @@ class ResourceMapping:
             bindings[key].has_others(part) for key, part in stored.items() if key in bindings
         )
         return found or None
+
+    @functools.cached_property
+    def changeable(self) -> scim.ResourceType:
+        """The resource type as changes meet it: what this portal can't write is read-only."""
+        core, *extensions = (
+            replace(
+                schema,
+                attributes=tuple(
+                    _read_only(attribute) if self._is_fixed(schema, attribute) else attribute
+                    for attribute in schema.attributes
+                ),
+            )
+            for schema in self.resource_type.schemas
+        )
+        kind = self.resource_type
+        return scim.ResourceType(kind.name, kind.endpoint, core, tuple(extensions))
+
+    def _is_fixed(self, schema: scim.Schema, attribute: scim.Attribute) -> bool:
+        prefix = "" if schema is self.resource_type.schema else f"{schema.id}:"
+        binding = self.bindings.get(prefix + attribute.name)
+        if binding is None or binding.keeping is Keeping.APART:
+            return False  # members say themselves which of them can be changed
+        return not binding.writable()
 
     @functools.cached_property
     def published(self) -> scim.ResourceType:
@@ -171,12 +207,17 @@ class ResourceMapping:
                 continue
             if not prefix and attribute.name == self.lookup_key:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
-            if not binding.writable():
-                attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
-            elif attribute.name == ACTIVE or not binding.clearable():
+            if self.table.read_only or not binding.writable():
+                attribute = _read_only(attribute)
+            elif attribute.name == ACTIVE or binding.is_demanded():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether nothing of this resource type can be written here, as over a view."""
+        return self.table.read_only
 
     @property
     def deletes_rows(self) -> bool:
@@ -200,3 +241,9 @@ class ResourceMapping:
             }
             for key, binding in self.bindings.items()
         ]
+
+
+def _read_only(attribute: scim.Attribute) -> scim.Attribute:
+    """Return an attribute as one that clients can't write, in none of its parts."""
+    subs = tuple(_read_only(sub) for sub in attribute.sub_attributes)
+    return replace(attribute, mutability=scim.Mutability.READ_ONLY, sub_attributes=subs)

@@ -191,7 +191,7 @@ def read_message(body: Any, urn: str) -> dict[str, Any]:
         raise InvalidSyntax("The body isn't a message; send a JSON object.")
     given = read_members(body)
     schemas = given.get("schemas")
-    if schemas is None:
+    if schemas is None or schemas == []:
         return given
     if not isinstance(schemas, list) or not all(isinstance(item, str) for item in schemas):
         raise InvalidSyntax("schemas is a list of URNs; send strings.")

@@ -12,6 +12,7 @@ from ..scim import names
 from ..scim.projection import Projection
 from . import signals
 from .changes import Outcome
+from .membership import MembershipChange
 from .scope import Scope
 
 __all__ = ["Page", "Resource", "announce", "answer", "body", "resource", "send"]
@@ -63,15 +64,22 @@ def announce(scope: Scope, mapping: ResourceMapping, outcome: Outcome) -> None:
             outcome,
         )
     if outcome.members.changed:
-        send(
-            scope,
-            signals.membership_changed,
-            outcome,
-            added=sorted(outcome.members.users.added),
-            removed=sorted(outcome.members.users.removed),
-            groups_added=sorted(outcome.members.groups.added),
-            groups_removed=sorted(outcome.members.groups.removed),
-        )
+        _announce_members(scope, outcome, outcome.members)
+    for resource_id, host_key in outcome.members.left.items():
+        left = Outcome(resource_id, host_key, 0)
+        _announce_members(scope, left, outcome.members.moved[host_key])
+
+
+def _announce_members(scope: Scope, outcome: Outcome, members: MembershipChange) -> None:
+    send(
+        scope,
+        signals.membership_changed,
+        outcome,
+        added=sorted(members.users.added),
+        removed=sorted(members.users.removed),
+        groups_added=sorted(members.groups.added),
+        groups_removed=sorted(members.groups.removed),
+    )
 
 
 def send(scope: Scope, signal: Any, outcome: Outcome, **more: Any) -> None:
@@ -116,6 +124,8 @@ def body(mapping: ResourceMapping, found: Found, projection: Projection | None) 
     """Return the JSON object of a resource, projected."""
     # The plan has read no attribute that isn't wanted; only parts of them are left to take away.
     flat = found.flat
-    if projection is not None and projection.trims:
+    if projection is None:
+        projection = Projection.of(mapping.resource_type)
+    if projection.trims:
         flat = projection.trim(flat)
     return names.nest(flat, mapping.resource_type)

@@ -14,7 +14,7 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
-from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
@@ -34,6 +34,7 @@ __all__ = [
     "record",
     "refuse_growth",
     "refuse_protected",
+    "refuse_read_only",
     "save",
     "set_members",
     "takes_placeholders",
@@ -117,7 +118,7 @@ def locked(
     projection: Projection | None = None,
 ) -> Found:
     """Return the resource, which nobody else changes until the transaction ends."""
-    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
+    wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
     reading.lock(mapping, resource_id, view)
     found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
     if found is None:
@@ -217,6 +218,10 @@ def save(
 
 
 def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
+    attribute = mapping.bindings[key].attribute
+    hides = attribute.hidden or len(attribute.visible_parts) < len(attribute.sub_attributes)
+    if hides and new is not None:
+        return True  # a version that stays would tell that the value has been guessed
     normalise = mapping.bindings[key].normalise
     return bool(_given(normalise(new)) != _given(normalise(old)))
 
@@ -254,6 +259,19 @@ def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> N
         raise MutabilityError(str(reason))
 
 
+def refuse_read_only(mapping: ResourceMapping) -> None:
+    """Let nobody write what the portal only shows.
+
+    :raises Forbidden: when the team says so, as it must of a view.
+    """
+    if mapping.reads_only:
+        raise Forbidden(
+            f"This portal's {mapping.endpoint.strip('/').lower()} can be read over SCIM and not "
+            "changed; change them in the portal, and switch off in the identity provider what "
+            "creates, updates or deletes them."
+        )
+
+
 def only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:
     """Return the change that makes these members the only ones."""
     if mapping.members is None:
@@ -284,13 +302,18 @@ def record(
     status: int,
 ) -> None:
     """Tell the activity log, in the same transaction."""
+    attention = None
+    if outcome.members.skipped:
+        attention = Attention.MEMBERS_SKIPPED
+    elif outcome.members.moved:
+        attention = Attention.MEMBERS_MOVED
     activity.record(
         scope,
         action,
         resource_type=mapping.resource_type.name,
         resource_id=outcome.id,
         resource_name=name,
-        attention=Attention.MEMBERS_SKIPPED if outcome.members.skipped else None,
+        attention=attention,
         status=status,
         changes=_told(mapping, action, outcome),
     )

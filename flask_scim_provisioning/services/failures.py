@@ -228,7 +228,7 @@ class _Successes:
                 [table.c.integration_id, table.c.at],
                 part,
                 table.c.outcome == "ok",
-                table.c.actor.is_(None),
+                table.c.status.is_not(None),
                 limit=1,
             )
             anything |= {row.integration_id: row.at for row in session.execute(statement)}
@@ -434,11 +434,11 @@ def successes_since(
     *,
     at_most: int = 999,
 ) -> int:
-    """Count what was done since then, as far as ``at_most`` and one more."""
+    """Count the requests that did something since then, as far as ``at_most`` and one more."""
     table = models.activity.__table__
     newest = (
         sa.select(table.c.at, table.c.outcome)
-        .where(table.c.integration_id == integration_id, table.c.actor.is_(None))
+        .where(table.c.integration_id == integration_id, table.c.status.is_not(None))
         .order_by(table.c.id.desc())
         .limit(at_most + 1)
         .subquery()

@@ -487,8 +487,8 @@ def _no_role(facts: _Facts) -> Problem | None:
 RULES: tuple[Rule, ...] = (
     _no_token,
     _no_role,
-    _refused_at_the_door,
     _failures,
+    _refused_at_the_door,
     _token_expires,
     _old_token_in_use,
     _skipped,

@@ -47,7 +47,9 @@ __all__ = [
     "IntegrationNameTaken",
     "IntegrationNotFound",
     "IntegrationView",
+    "Managed",
     "RemovedIntegration",
+    "count_managed",
     "create_integration",
     "disable_integration",
     "enable_integration",
@@ -428,6 +430,26 @@ def remove_integration(
         signals.integration_removed, tenant, integration_id=view.id, name=view.name, actor=actor
     )
     return view
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """How many people and groups an identity provider knows here, by its own id for them."""
+
+    people: int
+    groups: int
+
+
+def count_managed(session: Session, models: Models, integration_id: uuid.UUID) -> Managed:
+    """Count those who are no longer kept up to date when an integration ends."""
+    table = models.external_id.__table__
+    rows = session.execute(
+        sa.select(table.c.resource_type, sa.func.count())
+        .where(table.c.integration_id == integration_id)
+        .group_by(table.c.resource_type)
+    )
+    found = {kind: int(count) for kind, count in rows}
+    return Managed(found.get("User", 0), found.get("Group", 0))
 
 
 def _delete_external_ids(session: Session, models: Models, integration_id: uuid.UUID) -> None:

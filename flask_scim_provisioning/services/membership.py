@@ -8,15 +8,22 @@ from typing import Any, TypeAlias
 
 from ..dialects.notes import leave
 from ..mapping.access.predicates import element_condition
-from ..mapping.access.reading import Unsettled
 from ..mapping.bindings.members import MembersBinding, MembersOfAKind, NestedGroups
+from ..mapping.errors import Unsettled
 from ..mapping.host.viewpoint import Viewpoint
+from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
-from ..scim.patch import Add, Change, Edit, Remove, Replace, Set, Target
+from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
 from .scope import Scope
 
-__all__ = ["Difference", "MembershipChange", "change_members"]
+__all__ = [
+    "Difference",
+    "MembershipChange",
+    "change_members",
+    "has_members",
+    "move_versions_of_groups",
+]
 
 _SHOWN_IDS = 5
 
@@ -52,17 +59,27 @@ class MembershipChange:
     :ivar users: the users who are members now and weren't, and those who were.
     :ivar groups: the same of nested groups.
     :ivar skipped: SCIM ids that name nobody here, or a group that can't be inside this one.
+    :ivar moved: where each is in one group at most, by the host's key of the group that they were
+        in, who has left it for this one.
+    :ivar left: the same groups with their SCIM ids, as their receivers are told.
     """
 
     users: Difference = field(default_factory=Difference)
     groups: Difference = field(default_factory=Difference)
     skipped: list[str] = field(default_factory=list)
+    moved: dict[Any, MembershipChange] = field(default_factory=dict)
+    left: dict[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether anybody came or went."""
         users, groups = self.users, self.groups
         return bool(users.added or users.removed or groups.added or groups.removed)
+
+    def note_moved(self, members: MembersOfAKind, moved: Mapping[Any, Sequence[Any]]) -> None:
+        """Remember who came from another group."""
+        for group, keys in moved.items():
+            self.moved.setdefault(group, MembershipChange()).of(members).note_removed(keys)
 
     def of(self, members: MembersOfAKind) -> Difference:
         """Return the difference among the members of a kind."""
@@ -94,20 +111,58 @@ def change_members(
                     editor.plan.remove(ids)
             case Remove():
                 editor.plan.replace([])
-            case Add(values=values, target=target):
-                editor.plan.add(_ids(values, target))
-            case Replace(values=values, target=target):
-                editor.plan.replace(_ids(values, target))
+            case Add(values=values):
+                editor.plan.add(_ids(values))
+            case Replace(values=values):
+                editor.plan.replace(_ids(values))
             case Set() | Edit():
                 raise InvalidValue(
                     f"operation {change.target.number}: a member is immutable; remove it and add "
                     "another."
                 )
     editor.carry_out()
+    if outcome.moved:
+        _leave_others(scope, binding, view, outcome)
     return outcome
 
 
-def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
+def _leave_others(
+    scope: Scope, binding: MembersBinding, view: Viewpoint, outcome: MembershipChange
+) -> None:
+    """Move the versions of the groups that somebody was moved from, and tell of it."""
+    outcome.left = binding.leave_others(view, outcome.moved)
+    count = sum(
+        len(each.users.removed) + len(each.groups.removed) for each in outcome.moved.values()
+    )
+    leave(
+        scope.notes,
+        f"{count} member(s) moved here from other groups, because this portal keeps one group for "
+        f"each: {_shown(list(outcome.left))}; let the identity provider assign each of them to one "
+        "group",
+    )
+
+
+def has_members(mapping: ResourceMapping, view: Viewpoint, group: Any) -> bool:
+    """Say whether a group has any member.
+
+    :param group: the host's key of the group.
+    """
+    kinds = mapping.members.kinds if mapping.members is not None else ()
+    return any(members.has_any(view, group) for members in kinds)
+
+
+def move_versions_of_groups(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
+    """Give the groups that a resource is in a new version, in one statement.
+
+    :param resource_id: the SCIM id of who is about to leave them.
+    """
+    binding = mapping.memberships
+    for members in binding.kinds if binding is not None else ():
+        if members.kind == mapping.table.name:
+            members.move_versions_around(view, resource_id)
+
+
+def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the ids of members, each once; GUIDs may differ in case.
 
     ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
@@ -118,8 +173,8 @@ def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
     ids = list(dict.fromkeys(_id(member) for member in values))
     if "" in ids:
         raise InvalidValue(
-            f"{target.label} has a member whose value is empty; send the id that this service gave "
-            "the user, or leave the member out."
+            "members: one of them has an empty value; send the id that this service has given the "
+            "user, or leave the member out."
         )
     return ids
 
@@ -219,7 +274,7 @@ class _Editor:
             staying = {each: who for each, who in named.items() if plan.stays.get(each)}
             if plan.others_leave:
                 keys = [key for key, _ in staying.values()]
-                gone = members.store.others(self.view.connection, self.group, keys)
+                gone = members.others(self.view, self.group, keys)
             else:
                 gone = [
                     key for each, (key, is_one) in named.items() if is_one and each not in staying
@@ -233,8 +288,9 @@ class _Editor:
             missing = self._without_circles(members, missing)
         if missing:
             keys = list(missing.values())
-            members.store.add(self.view.connection, self.group, keys)
+            moved = members.add(self.view, self.group, keys)
             self.outcome.of(members).note_added(keys)
+            self.outcome.note_moved(members, moved)
 
     def _meet_unknown(self, unknown: Sequence[str]) -> None:
         if not self._skips():
@@ -287,7 +343,7 @@ class _Editor:
 
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
-            members.store.remove(self.view.connection, self.group, keys)
+            members.remove(self.view, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 
     def remove_matching(self, condition: Filter, attribute: Any) -> None:

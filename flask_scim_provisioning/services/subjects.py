@@ -19,13 +19,33 @@ __all__ = ["name_in", "name_of"]
 
 
 def name_in(body: Any, mapping: ResourceMapping) -> str | None:
-    """Return the name that a payload gives a new resource, in whatever case its key is."""
+    """Return the name that a payload gives a new resource, in whatever case its keys are.
+
+    Where the name itself is missing, that may be why it was refused: then it is called by whatever
+    else an administrator may know it by.
+    """
     if not isinstance(body, Mapping):
         return None
-    wanted = mapping.lookup_key.lower()
-    for key, value in body.items():
-        if isinstance(key, str) and key.lower() == wanted and isinstance(value, str):
-            return value
+    for path in (mapping.lookup_key, *_OTHER_NAMES):
+        found = _text_at(body, path.lower().split("."))
+        if found:
+            return found
+    return None
+
+
+_OTHER_NAMES = ("displayName", "name.formatted", "emails.value", "name.familyName", "externalId")
+
+
+def _text_at(value: Any, path: list[str]) -> str | None:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not path:
+        return value.strip() if isinstance(value, str) else None
+    if not isinstance(value, Mapping):
+        return None
+    for key, inner in value.items():
+        if isinstance(key, str) and key.lower() == path[0]:
+            return _text_at(inner, path[1:])
     return None
 
 

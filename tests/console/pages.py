@@ -78,7 +78,7 @@ class Admin:
         page = self.get("/{id}/rotate").text
         newest = re.search(r'name="newest" type="hidden" value="([^"]*)"', page)
         assert newest
-        return self.send("/{id}/rotate", newest=newest[1], overlap=overlap)
+        return self.send("/{id}/rotate", newest=newest[1], overlap=overlap, expires="portal")
 
     def shown_token(self, response: TestResponse) -> str:
         """Return the one token that a page shows."""

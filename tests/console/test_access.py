@@ -14,9 +14,22 @@ ROUTES = [
     ("GET", "/"),
     ("GET", "/new"),
     ("POST", "/new"),
+    ("GET", "/health.json"),
+    ("GET", "/activity"),
+    ("GET", "/removed"),
     ("GET", "/{id}"),
+    ("GET", "/{id}/failures"),
+    ("POST", "/{id}/dismiss"),
     ("GET", "/{id}/activity"),
+    ("GET", "/{id}/activity/1"),
+    ("GET", "/{id}/mapping"),
+    ("GET", "/{id}/credentials"),
+    ("GET", "/{id}/connect"),
+    ("GET", "/{id}/settings"),
+    ("POST", "/{id}/settings"),
     ("POST", "/{id}/enable"),
+    ("POST", "/{id}/pause"),
+    ("GET", "/{id}/disable"),
     ("POST", "/{id}/disable"),
     ("GET", "/{id}/rotate"),
     ("POST", "/{id}/rotate"),
@@ -42,7 +55,13 @@ def test_these_are_all_routes(admin: Admin):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     ]
     ours = [
-        (method, "/provisioning" + path.format(id="<integration_id>").replace("abc", "<key_id>"))
+        (
+            method,
+            "/provisioning"
+            + path.format(id="<integration_id>")
+            .replace("abc", "<key_id>")
+            .replace("activity/1", "activity/<int:entry_id>"),
+        )
         for method, path in ROUTES
     ]
     assert sorted(rules) == sorted(ours)

@@ -21,7 +21,7 @@ def add_entries(admin: Admin, *entries: dict[str, Any]) -> None:
 
 def names(page: str) -> list[str]:
     """Return the resources of the entries on a page, from the top."""
-    return re.findall(r'scim-table__sub">(\w+@example.com)<', page)
+    return re.findall(r'scim-table__main"[^>]*>[^<]* (\w+@example.com)<', page)
 
 
 def test_older_entries_follow_page_by_page(admin: Admin):
@@ -62,7 +62,7 @@ def test_a_senseless_query_is_none(admin: Admin, query: str):
 
 def test_an_outcome_without_entries_leads_back_to_all(admin: Admin):
     page = text_of(admin.get("/{id}/activity?outcome=failed"))
-    assert "No entry has this outcome Show all" in page
+    assert "No entry matches Show all" in page
 
 
 def test_members_who_were_left_out_need_attention(admin: Admin):
@@ -79,13 +79,16 @@ def test_members_who_were_left_out_need_attention(admin: Admin):
     page = admin.get(f"/{okta.id}")
     text = text_of(page)
     assert "Needs attention 1 change of a group named people" in text
-    assert "Make sure that Okta provisions them" in text
-    assert f'href="/provisioning/{okta.id}/activity?outcome=attention"' in page.text
+    assert "Make sure that the identity provider provisions them" in text
+    assert f'href="/provisioning/{okta.id}/failures#scim-skipped"' in page.text
+    failures = admin.get(f"/{okta.id}/failures")
+    assert f'href="/provisioning/{okta.id}/activity?outcome=attention"' in failures.text
+    assert stranger in failures.text
     shown = text_of(admin.get(f"/{okta.id}/activity?outcome=attention"))
-    assert "Group created Engines" in shown
+    assert "Created the group Engines; added to it: ada@example.com" in shown
     assert f"1 unknown member(s) skipped: {stranger}" in shown
     assert "Done Needs attention" in shown
-    assert "Person created" not in shown
+    assert "Created ada@example.com" not in shown
     assert "Needs attention 1 change" not in text_of(admin.get(f"/{integration.id}"))
 
 

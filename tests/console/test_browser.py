@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from flask_scim_provisioning.models import utcnow
 
@@ -22,8 +23,21 @@ PAGES = [
     "/",
     "/?tenant=empty",
     "/new",
+    "/activity",
+    "/removed",
     "/{id}",
     "/{disabled}",
+    "/{waiting}",
+    "/{id}/failures",
+    "/{waiting}/failures",
+    "/{id}/activity/{entry}",
+    "/{id}/mapping",
+    "/{id}/credentials",
+    "/{id}/connect",
+    "/{id}/settings",
+    "/{id}/disable",
+    "/{gone}/activity",
+    "/{gone}",
     "/{id}/activity",
     "/{id}/activity?outcome=refused",
     "/{id}/activity?outcome=attention",
@@ -33,7 +47,7 @@ PAGES = [
     "/{id}/tokens/{key}/revoke",
     "/nothing",
 ]
-NARROW = {"width": 360, "height": 740}
+NARROW = {"width": 320, "height": 740}
 WIDE = {"width": 1280, "height": 800}
 
 
@@ -81,7 +95,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
     """A running portal with integrations in every state, and a strict policy."""
     from flask import request
 
-    from flask_scim_provisioning.services.integrations import disable_integration
+    from flask_scim_provisioning.services.integrations import (
+        disable_integration,
+        remove_integration,
+    )
+    from flask_scim_provisioning.services.tokens import TokenSecret
 
     folder = tmp_path_factory.mktemp("site")
     portal = build_portal(f"sqlite:///{folder / 'portal.sqlite3'}", dialect="entra")
@@ -96,6 +114,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
 
     _, disabled = portal.connect("Old directory", dialect="okta")
     disable_integration(portal.session, state.models, "main", disabled.id)
+    _, waiting = portal.connect("New directory", dialect="jumpcloud")
+    _, gone = portal.connect("Former directory", dialect="google")
+    remove_integration(portal.session, state.models, "main", gone.id)
+    stranger = portal.client.with_token(TokenSecret.new().reveal())
+    assert stranger.get("/Users").status_code == 401
+    body = {"userName": "maya@example.com", "active": "perhaps"}
+    assert portal.client.post("/Users", body).status_code == 400
     usual = {
         "integration_id": portal.integration.id,
         "tenant": "main",
@@ -121,6 +146,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
     names = {
         "id": str(portal.integration.id),
         "disabled": str(disabled.id),
+        "waiting": str(waiting.id),
+        "gone": str(gone.id),
+        "entry": str(portal.session.scalar(sa.select(sa.func.max(activity.id)))),
         "key": portal.client.token.split("_")[1],
     }
     with served(portal.app) as root:
@@ -210,13 +238,23 @@ def test_everything_can_be_done_without_javascript(visit):
     assert page.get_by_label("Secret token").input_value().startswith("scim_")
     assert page.locator("[data-scim-copy]:visible").count() == 0
     page.get_by_role("link", name="I have copied both values").click()
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_text("Without JavaScript is paused").is_visible()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("link", name="Disable").click()
     page.get_by_role("button", name="Disable").click()
     assert page.get_by_text("Without JavaScript is disabled").is_visible()
     page.get_by_role("button", name="Enable").click()
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.get_by_label("Description").fill("Edited")
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_text("The settings of Without JavaScript are saved").is_visible()
+    page.get_by_role("link", name="Overview").click()
     page.get_by_role("link", name="Rotate token").click()
     page.get_by_role("button", name="Make a new token").click()
     assert page.get_by_label("Secret token").input_value().startswith("scim_")
     page.get_by_role("link", name="I have copied both values").click()
+    page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("link", name="Remove integration").click()
     page.get_by_label("Type “Without JavaScript” to confirm").fill("Without JavaScript")
     page.get_by_role("button", name="Remove integration").click()

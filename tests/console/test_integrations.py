@@ -10,7 +10,8 @@ import pytest
 from flask_login import UserMixin
 
 from flask_scim_provisioning.console.guides import PROVIDERS
-from flask_scim_provisioning.console.presenters import Moment, headline
+from flask_scim_provisioning.console.presenters import Moment
+from flask_scim_provisioning.console.sentences import headline
 from flask_scim_provisioning.dialects import DIALECTS
 from flask_scim_provisioning.models import utcnow
 from flask_scim_provisioning.services import integrations, tokens
@@ -135,8 +136,8 @@ def test_names_are_text_and_never_markup(admin: Admin):
 
 
 def test_the_detail_page_shows_who_acts_and_what_they_may(admin: Admin):
-    page = text_of(admin.get("/{id}"))
-    assert ENDPOINT.search(page)
+    assert ENDPOINT.search(text_of(admin.get("/{id}")))
+    page = text_of(admin.get("/{id}/credentials"))
     assert f"scim-{admin.id}" in page
     assert "SCIMProvisioner" in page
     for row in (
@@ -168,19 +169,25 @@ def test_the_external_url_is_the_one_to_paste(make_admin: Callable[..., Admin]):
             ],
         ),
         ("generic", ["SCIM base URL", "ServiceProviderConfig"]),
-        ("onelogin", ["SCIM base URL", "ServiceProviderConfig"]),
+        ("onelogin", ["SCIM Base URL", "SCIM Bearer Token", "Enable provisioning"]),
+        ("jumpcloud", ["Base URL", "Token Key", "Activate"]),
+        ("google", ["Endpoint URL", "Access token", "Autoprovisioning", "no groups"]),
+        ("pingone", ["SCIM Base URL", "OAuth Access Token", "New Rule"]),
+        ("authentik", ["SCIM Provider", "Backchannel Providers"]),
+        ("keycloak", ["SCIM 2.0 endpoint", "Event listeners"]),
     ],
 )
 def test_the_setup_guide_speaks_the_words_of_the_provider(
     admin: Admin, dialect: str, names: list[str]
 ):
     _, integration = admin.portal.connect("Guided", dialect=dialect)
-    page = admin.get(f"/{integration.id}")
-    opened = re.search(r"<details[^>]* open>(.*?)</details>", page.text, re.DOTALL)
-    assert opened
+    page = admin.get(f"/{integration.id}/connect")
+    shown = re.search(r'<ol class="scim-guide">(.*?)</ol>', page.text, re.DOTALL)
+    assert shown
     for name in names:
-        assert name in opened[1]
-    assert f"/integrations/{integration.id}/scim/v2</code>" in opened[1]
+        assert name in shown[1]
+    assert f"/integrations/{integration.id}/scim/v2</code>" in shown[1]
+    assert "userName" in text_of(page)
 
 
 def test_every_dialect_has_a_provider_and_every_action_a_headline():
@@ -211,7 +218,7 @@ def test_disabling_and_enabling_redirect_and_tell(admin: Admin):
     assert (answer.status_code, answer.location) == (303, admin.url("/{id}"))
     page = text_of(admin.get("/{id}"))
     assert "Entra ID is disabled: every request is rejected." in page
-    assert "Every request is rejected." in page
+    assert "every request gets the answer 403" in page
     assert not admin.opens(admin.portal.client.token)
 
     answer = admin.send("/{id}/enable", page="/{id}")
@@ -259,17 +266,19 @@ def test_a_leaked_token_can_end_at_once(admin: Admin):
     new = admin.shown_token(page)
     assert not admin.opens(admin.portal.client.token)
     assert admin.opens(new)
-    assert "Revoked" in text_of(admin.get("/{id}"))
+    assert "Revoked" in text_of(admin.get("/{id}/credentials"))
 
 
 def test_a_rotation_sent_twice_makes_one_token(admin: Admin):
     page = admin.get("/{id}/rotate").text
     newest = re.search(r'name="newest" type="hidden" value="([^"]*)"', page)[1]
-    first = admin.send("/{id}/rotate", newest=newest, overlap="1d")
-    second = admin.send("/{id}/rotate", newest=newest, overlap="1d")
+    first = admin.send("/{id}/rotate", newest=newest, overlap="1d", expires="portal")
+    second = admin.send("/{id}/rotate", newest=newest, overlap="1d", expires="portal")
     assert admin.shows_token(first)
-    assert (second.status_code, second.location) == (303, admin.url("/{id}"))
-    assert "A new token was made already." in text_of(admin.get("/{id}"))
+    assert (second.status_code, second.location) == (303, admin.url("/{id}/credentials"))
+    assert "A new token was made already, and the old one goes on working" in text_of(
+        admin.get("/{id}")
+    )
     assert admin.actions().count("token.rotated") == 1
 
 
@@ -280,7 +289,7 @@ def test_one_token_can_be_revoked(admin: Admin):
     path = f"/{{id}}/tokens/{key_id}/revoke"
     assert key_id in text_of(admin.get(path))
     answer = admin.send(path)
-    assert (answer.status_code, answer.location) == (303, admin.url("/{id}"))
+    assert (answer.status_code, answer.location) == (303, admin.url("/{id}/credentials"))
     assert f"The token {key_id} is revoked." in text_of(admin.get("/{id}"))
     assert not admin.opens(old)
     assert admin.opens(new)
@@ -294,7 +303,9 @@ def test_new_tokens_expire_when_the_portal_wants_it(make_admin: Callable[..., Ad
         admin.portal.session, admin.state.models, admin.portal.integration.id
     )
     assert newest.expires - newest.created == timedelta(days=30)
-    assert f"Expires {newest.expires.day} {newest.expires:%b %Y}" in text_of(admin.get("/{id}"))
+    assert f"Expires {newest.expires.day} {newest.expires:%b %Y}" in text_of(
+        admin.get("/{id}/credentials")
+    )
 
 
 @pytest.mark.parametrize("typed", ["", "entra id", "Entra", "yes"])
@@ -310,7 +321,13 @@ def test_removing_ends_the_token_and_leaves_the_people(admin: Admin):
     answer = admin.send("/{id}/remove", name=" Entra ID ")
     assert (answer.status_code, answer.location) == (303, admin.url("/"))
     assert "Entra ID is removed." in text_of(admin.get())
-    assert admin.get("/{id}").status_code == 404
+    gone = admin.get("/{id}")
+    assert gone.status_code == 410
+    assert "Entra ID was removed" in text_of(gone)
+    history = text_of(admin.get("/{id}/activity"))
+    assert "Integration removed by ada Entra ID" in history
+    assert "Integration created" in history
+    assert "Entra ID : its activity Other (generic) just now" in text_of(admin.get("/removed"))
     assert not admin.opens(admin.portal.client.token)
     assert admin.portal.user("ann").is_active
 
@@ -319,6 +336,9 @@ POSTS = [
     ("/new", {"name": "Contoso", "type": "scim-2.0", "dialect": "entra"}),
     ("/{id}/disable", {}),
     ("/{id}/enable", {}),
+    ("/{id}/pause", {}),
+    ("/{id}/dismiss", {"what": "failures", "cause": "x", "until": "9"}),
+    ("/{id}/settings", {"name": "Contoso", "dialect": "entra"}),
     ("/{id}/rotate", {"overlap": "now"}),
     ("/{id}/remove", {"name": "Entra ID"}),
 ]
@@ -381,7 +401,7 @@ def test_pages_stay_out_of_foreign_frames_and_shared_caches(admin: Admin):
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["Cache-Control"] == "private, no-cache"
+    assert headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
     ),
     "members of another kind": (
         lambda t: t.start(named(t), {"members": fields.Members(t.Team.rows)}),
-        ("Team.rows is no manytomany relationship",),
+        ("Team.rows leads to Row", "the association objects' relationship to User", "user="),
     ),
     "members that need a value": (
         lambda t: t.start(named(t), {"members": fields.Members(t.Team.rows, user=t.Row.user)}),
@@ -223,7 +223,7 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
     ),
     "members that are groups": (
         lambda t: t.start(named(t), {"members": fields.Members(t.Team.inner)}),
-        ("PortalGroup: Team.inner leads to Team", "name a relationship to User."),
+        ("PortalGroup: Team.inner leads to Team", "name a relationship to User,"),
     ),
     "groups of another model": (
         lambda t: t.start(
@@ -273,9 +273,9 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
         lambda t: t.start({"user_name": fields.Attribute(t.Strict.username)}, model=t.Strict),
         ("PortalUser: strict.password_hash can't be empty", "give the column a default"),
     ),
-    "a composite key": (
+    "a key that nobody makes": (
         lambda t: t.start({"user_name": fields.Attribute(t.Pair.name)}, model=t.Pair),
-        ("Pair has a composite primary key (first, second)", "surrogate key"),
+        ("PortalUser: pair.first can't be empty", "Meta.defaults = {Pair.first:"),
     ),
 }
 

@@ -137,7 +137,7 @@ def test_a_portal_migrates_from_an_empty_folder(portal: Portal) -> None:
 
 def present_metadata(convention: str) -> sa.MetaData:
     """Return the portal's metadata, declared in this process."""
-    from flask_scim_provisioning.mapping.links import declare_link
+    from flask_scim_provisioning.mapping.host.links import declare_link
     from flask_scim_provisioning.models import declare, own_base
 
     from .portal import Team, User

@@ -16,21 +16,11 @@ __all__ = ["HERE", "NOT_YET", "served"]
 HERE = Path(__file__).parent
 
 NOT_YET: list[str] = [
-    "test_backref_only",
-    "test_columns_filled_by_others",
-    "test_composite_keys",
-    "test_conditional_members",
-    "test_dataclass_models",
     "test_groups_are_roles",
-    "test_ids_in_a_column",
-    "test_init_with_arguments",
     "test_legacy_names",
     "test_loading",
     "test_membership_columns",
-    "test_one_team_each",
     "test_reused_keys",
-    "test_single_table",
-    "test_soft_delete",
     "test_verified_emails",
 ]
 """Portals that the mapping doesn't honour yet, by module."""

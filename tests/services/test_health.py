@@ -124,7 +124,7 @@ def test_a_question_for_somebody_unknown_is_no_failure(portal: Portal, assess: A
 def test_a_failure_of_the_portal_is_bad(
     portal: Portal, assess: Assess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flask_scim_provisioning.mapping import writing
+    from flask_scim_provisioning.mapping.access import writing
 
     def broken(*_arguments: Any) -> None:
         raise RuntimeError("the host's own mistake")
@@ -361,3 +361,24 @@ def test_many_integrations_cost_as_many_statements_as_one(portal: Portal, state:
         client, _ = portal.connect(f"Directory {number}")
         client.post("/Users", {"userName": f"u{number}", "active": "perhaps"})
     assert cost() == alone
+
+
+def test_whoever_has_no_name_is_called_by_what_else_was_sent(
+    portal: Portal, assess: Assess
+) -> None:
+    """A missing user name is the very reason for which somebody is refused."""
+    for body in (
+        {"displayName": "Ada"},
+        {"Name": {"familyName": "Babbage"}},
+        {"emails": [{"value": "cy@example.com"}]},
+        {"externalId": "e7"},
+        {"nickName": "nobody"},
+    ):
+        assert portal.client.post("/Users", body).status_code == 400
+    (group,) = assess().failures
+    assert [subject.shown for subject in group.subjects] == [
+        "e7",
+        "cy@example.com",
+        "Babbage",
+        "Ada",
+    ]

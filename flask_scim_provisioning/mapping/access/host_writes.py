@@ -13,19 +13,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstanceState, Mapper, Session
-from sqlalchemy.orm.exc import UnmappedColumnError
-from sqlalchemy.sql import visitors
 
 from ..bindings.base import Watched
 from ..host.ids import moment
-from ..host.keys import HostKey
+from ..host.keys import HostKey, KeyColumns
+from ..host.listening import listen
+from ..host.making import names_in
+from ..host.own_writes import is_own_write
+from ..host.own_writes import own_writes as host_own_writes
 from ..host.tables import HostTable
 from ..resources import ResourceMapping
 
 __all__ = ["own_writes", "touch", "watch"]
 
-# Keys of Session.info.
-_WRITING = "scim_writing"
+# A key of Session.info.
 _MOVED = "scim_moved"
 
 
@@ -39,7 +40,7 @@ def watch(mapping: ResourceMapping) -> None:
     found: _Watch | None = table.link.watch
     if found is None:
         found = table.link.watch = _Watch(table)
-    found.see_rows(table.mapper, {*_attributes(mapping), *_secondary(mapping)})
+    found.see_rows(table.mapper, {*_secondary(mapping)}.union(*mapping.names.values()))
     for rows in _related(mapping):
         owners = [_plain(column) for column in rows.owner]
         if any(owner is None for owner in owners):
@@ -48,7 +49,7 @@ def watch(mapping: ResourceMapping) -> None:
         for mapper in table.mapper.registry.mappers:
             if mapper.local_table is owners[0].table and not mapper.single:
                 names = tuple(mapper.get_property_by_column(owner).key for owner in owners)
-                found.see_related(mapper, names, set(_names(mapper, columns)))
+                found.see_related(mapper, names, set(names_in(mapper, columns)))
 
 
 @contextmanager
@@ -57,46 +58,25 @@ def own_writes(mapping: ResourceMapping, session: Session, entity: Any) -> Itera
 
     What listeners of the host change of others meanwhile counts.
     """
-    session.info[_WRITING] = (mapping.table, entity)
-    try:
+    table = mapping.table
+    # A new row has no key before it is flushed.
+    with host_own_writes(table, session, lambda key: bool(table.key_of(entity) == key)):
         yield
-    finally:
-        del session.info[_WRITING]
 
 
-def touch(link: type[Any], key: Any, conditions: Iterable[Any]) -> sa.Update:
+def touch(link: type[Any], key: KeyColumns, conditions: Iterable[Any]) -> sa.Update:
     """Return the statement that moves the version of each host row that meets the conditions.
 
     :param link: the link's model.
-    :param key: the primary key column of the host's model.
+    :param key: the primary key of the host's model, see ``primary_key_of``.
     """
-    links = link.__table__
+    links: sa.Table = link.__table__
+    kept = KeyColumns(tuple(column for column in links.c if column.name.startswith("host_")))
     return (
         sa.update(links)
-        .where(links.c.host_id.in_(sa.select(key).where(*conditions)))
+        .where(kept.inside(sa.select(*key.columns).where(*conditions)))
         .values(version=links.c.version + 1, last_modified=moment())
     )
-
-
-def _columns(expressions: Iterable[Any]) -> Iterator[sa.Column[Any]]:
-    for expression in expressions:
-        for part in visitors.iterate(expression):
-            if isinstance(part, sa.Column):
-                yield part
-
-
-def _names(mapper: Mapper[Any], expressions: Iterable[Any]) -> Iterator[str]:
-    """Return the attributes of a mapper that SQL expressions read, inside subqueries too."""
-    for column in _columns(expressions):
-        try:
-            yield mapper.get_property_by_column(column).key
-        except UnmappedColumnError:
-            continue  # of another table: a role that is looked up, the link
-
-
-def _attributes(mapping: ResourceMapping) -> Iterator[str]:
-    for binding in mapping.bindings.values():
-        yield from _names(mapping.table.mapper, binding.expressions)
 
 
 def _secondary(mapping: ResourceMapping) -> Iterator[str]:
@@ -151,7 +131,7 @@ class _Watch:
                 key = state.identity[0] if width == 1 else tuple(state.identity)
                 self._touch(connection, state, [key])
 
-        sa.event.listen(mapper, "before_update", before_update, raw=True, propagate=True)
+        listen(mapper, "before_update", before_update)
 
     def see_related(self, mapper: Mapper[Any], owner: tuple[str, ...], names: set[str]) -> None:
         """See rows that come, go or change, and are a part of the resource that ``owner`` names."""
@@ -168,27 +148,21 @@ class _Watch:
                 self._touch(connection, state, [_formerly(state, owner), _named(state, owner)])
 
         for event in ("before_insert", "before_delete"):
-            sa.event.listen(mapper, event, come_or_go, raw=True, propagate=True)
-        sa.event.listen(mapper, "before_update", before_update, raw=True, propagate=True)
+            listen(mapper, event, come_or_go)
+        listen(mapper, "before_update", before_update)
 
     def _touch(
         self, connection: sa.Connection, state: InstanceState[Any], keys: Sequence[HostKey | None]
     ) -> None:
         session = state.session
         for key in keys:
-            if key is None or session is None or self._is_own(session, key):
+            if key is None or session is None or is_own_write(session, self._table, key):
                 continue
             moved = _moved(session)
             if (self._links, key) not in moved and self._is_there(connection):
                 moved.add((self._links, key))
                 named = self._table.link_key.parameters("host_key", key)
                 connection.execute(self._move, {**named, "now": moment()})
-
-    def _is_own(self, session: Session, key: HostKey) -> bool:
-        table, entity = session.info.get(_WRITING, (None, None))
-        return (
-            table is not None and table.links is self._links and bool(table.key_of(entity) == key)
-        )
 
     def _is_there(self, connection: sa.Connection) -> bool:
         """Say whether the table is there: a portal before its migration goes on as before.

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from ...scim.errors import TemporarilyUnavailable
 from ...scim.projection import Projection
 from ...scim.versions import etag
 from ..bindings.base import Binding, Dump, Keeping, Reader
+from ..errors import Unsettled
 from ..host.ids import may_be_id
 from ..host.keys import HostKey, in_order
 from ..host.viewpoint import Viewpoint
@@ -230,10 +230,6 @@ def _add_link(plan: ReadPlan, found: Sequence[Found], view: Viewpoint) -> None:
                 "location": prefix + item.id,
                 "version": etag(item.version),
             }
-
-
-class Unsettled(TemporarilyUnavailable):
-    """Others make the same links, and this transaction can't see theirs; the next one does."""
 
 
 class Unlinked(Exception):

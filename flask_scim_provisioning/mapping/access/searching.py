@@ -329,7 +329,8 @@ def count_matching(mapping: ResourceMapping, view: Viewpoint, node: Filter | Non
     """Return how many resources meet a filter."""
     if node is None:
         statement = mapping.kept("count", lambda: _count_of_all(mapping))
-        if view.backend == "sqlite" and not mapping.table.boundaries():
+        whole = not mapping.table.boundaries() and not view.is_listened_to
+        if whole and view.backend == "sqlite":
             return _count_unless_known(mapping, view, statement)
     else:
         statement = _matching(mapping, sa.func.count(), joined=True).where(
@@ -363,5 +364,11 @@ def _count_of_all(mapping: ResourceMapping) -> sa.Select[Any]:
     if table.boundaries():
         return _matching(mapping, sa.func.count(), joined=False)
     every = sa.select(sa.func.count()).select_from(table.model).scalar_subquery()
-    gone = sa.select(sa.func.count()).where(links.c.deleted.is_not(None)).scalar_subquery()
+    gone = (
+        sa.select(sa.func.count())
+        .select_from(links)
+        .join(table.model, table.key.same(table.link_key))
+        .where(links.c.deleted.is_not(None))
+        .scalar_subquery()
+    )
     return sa.select(every - gone)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
 from ..host.keys import HostKey
+from ..host.links import own_column
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
 from .pending import Pending
-from .reading import Found
+from .reading import Found, Unsettled
 from .violations import host_rules
 
 __all__ = [
@@ -39,6 +42,7 @@ def _write(
     keys = [key for key in values if key != "password"]
     if "password" in values:
         keys.append("password")
+    unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush:
         for key in keys:
             if mapping.is_apart(key):
@@ -46,7 +50,7 @@ def _write(
             value = values[key]
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
                 remainders[key] = mapping.bindings[key].write(entity, value, unit)
-    return remainders
+    return {**unit.beside, **remainders}
 
 
 def _flush(
@@ -56,9 +60,14 @@ def _flush(
 
     :raises Uniqueness: when a value is taken; the database has the last word on that.
     :raises InvalidValue: when the database refuses a value, or the lack of one.
+    :raises Unsettled: when the portal has changed the row since it was read.
     """
-    with host_rules(mapping, deleting=deleting), own_writes(mapping, session, entity):
-        session.flush()
+    try:
+        with host_rules(mapping, deleting=deleting), own_writes(mapping, session, entity):
+            session.flush()
+    except (StaleDataError, ObjectDeletedError):
+        # The portal has a version of its own for each row, or has deleted it meanwhile.
+        raise Unsettled("The portal is changing this resource; send the request again.") from None
 
 
 def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
@@ -66,7 +75,7 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = session.get(mapping.model, key)
+    entity = mapping.table.load(session, key)
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."
@@ -88,14 +97,11 @@ def insert_resource(
     :raises InvalidValue: when the host can't keep a value, or needs one that isn't there.
     """
     table = mapping.table
-    entity = mapping.model()
+    entity = table.maker.make(values, session)
     if table.tenant is not None:
         setattr(entity, table.tenant.key, view.tenants[table.tenant_parameter])
     unit = Unit(session, view)
-    wanted = dict.fromkeys(mapping.required_keys) | dict(values)
-    active = mapping.state.slot(None) if mapping.state is not None else None
-    if active is not None and wanted.get(ACTIVE) is None and not active.defaulted:
-        wanted[ACTIVE] = True
+    wanted = _wanted_of_new(mapping, entity, values)
     with session.no_autoflush:
         session.add(entity)
         remainders = _write(mapping, unit, entity, wanted)
@@ -105,6 +111,27 @@ def insert_resource(
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
     return host_key, resource_id
+
+
+def _wanted_of_new(
+    mapping: ResourceMapping, entity: Any, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is written to a new object; what it has stays where nothing is sent."""
+    has = {name for name, value in sa.inspect(entity).dict.items() if value is not None}
+
+    def is_set(key: str) -> bool:
+        names = mapping.names[key]
+        return bool(names) and names <= has
+
+    wanted = {
+        key: value
+        for key, value in (dict.fromkeys(mapping.required_keys) | dict(values)).items()
+        if value is not None or not is_set(key)
+    }
+    active = mapping.state.slot(None) if mapping.state is not None else None
+    if wanted.get(ACTIVE) is None and active is not None and not active.defaulted:
+        wanted.update({} if is_set(ACTIVE) else {ACTIVE: True})
+    return wanted
 
 
 def _insert(view: Viewpoint, later: Pending | None, statement: Any, row: dict[str, Any]) -> None:
@@ -247,7 +274,7 @@ def save_changes(
     remainders: dict[str, Any]
     if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
         entity = existing_entity(mapping, session, found.host_key)
-        unit = Unit(session, view)
+        unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
         _flush(mapping, session, entity)
     else:
@@ -307,7 +334,8 @@ def delete_resource(
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
-        session.delete(entity)
+        with host_rules(mapping, deleting=True):
+            _delete_row(session, entity)
         _flush(mapping, session, entity, deleting=True)
         return
     unit = Unit(session, view)
@@ -321,3 +349,45 @@ def delete_resource(
         .where(links.c.id == found.id)
         .values(deleted=moment(), stored=None, others=None)
     )
+
+
+def _delete_row(session: Session, entity: Any) -> None:
+    """Delete the host's row as its mapper does it.
+
+    What was loaded of its collections may have changed since, by statements; the members of a group
+    have left it by now, so that none is loaded here.
+    """
+    state: InstanceState[Any] = sa.inspect(entity)
+    mapper = state.mapper
+    old = [
+        prop.key
+        for prop in mapper.relationships
+        if prop.key in state.dict and not state.attrs[prop.key].history.has_changes()
+    ]
+    if old:
+        session.expire(entity, old)
+    if not any(_cant_be_loaded(prop) for prop in mapper.relationships):
+        session.delete(entity)
+        return
+    # SQLAlchemy's own delete() wants to read such a collection, and raises that it can't.
+    identity = state.identity or ()
+    session.flush()
+    session.expunge(entity)
+    tables: Any = dict.fromkeys(each.local_table for each in _line(mapper))
+    for table in tables:
+        (line,) = [each for each in _line(mapper) if each.local_table is table and not each.single]
+        named = zip(line.primary_key, identity, strict=True)
+        conditions = [own_column(line, column) == value for column, value in named]
+        session.connection().execute(sa.delete(table).where(*conditions))
+
+
+def _line(mapper: Mapper[Any]) -> Iterator[Mapper[Any]]:
+    """Return a mapper and those above it that rows of its own are kept by, the lowest first."""
+    for each in mapper.iterate_to_root():
+        yield each
+        if each.concrete:
+            return
+
+
+def _cant_be_loaded(prop: RelationshipProperty[Any]) -> bool:
+    return prop.lazy == "write_only" and not prop.passive_deletes and not prop.viewonly

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ...scim import attributes as scim
 from ..host.keys import HostKey
 from ..host.viewpoint import Viewpoint
-from .slots import Slot
+from .slots import Slot, Watched
 
 __all__ = [
     "Binding",
@@ -71,24 +71,20 @@ class Dump:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What writing needs beside the host's object."""
+    """What writing needs beside the host's object.
+
+    :ivar values: all that is written of the resource, by flat key.
+    :ivar stored: what its link row has kept until now.
+    :ivar beside: what the link row will keep of an attribute that another one's binding changes.
+    :ivar scratch: what bindings over the same column have found out together.
+    """
 
     session: Session
     view: Viewpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """Rows of the host that a binding reads, so that their changes change the resource.
-
-    :ivar mapper: of the rows.
-    :ivar owner: the columns of theirs that name the resource's row.
-    :ivar columns: what is read of them.
-    """
-
-    table: sa.FromClause
-    owner: tuple[sa.ColumnElement[Any], ...]
-    columns: tuple[sa.ColumnElement[Any], ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=dict)
+    scratch: dict[str, Any] = field(default_factory=dict)
 
 
 Reader: TypeAlias = Callable[[Row, Dump], Any]
@@ -179,7 +175,19 @@ class Binding:
 
     def watched(self) -> Iterable[Watched]:
         """Return the rows beside the host's own whose changes change the resource."""
+        return [rows for slot in self.slots() for rows in slot.watched]
+
+    def slots(self) -> Iterable[Slot]:
+        """Return the slots in the host's own row."""
         return ()
+
+    def display_slot(self) -> Slot | None:
+        """Return the slot that says what somebody is called, without the link row."""
+        return self.slot(None)
+
+    def is_demanded(self) -> bool:
+        """Say whether clients have to send a value."""
+        return not self.clearable()
 
     def clearable(self) -> bool:
         """Say whether a replace that doesn't name the attribute may clear it."""
@@ -226,5 +234,19 @@ def parts_as_read(slots: Mapping[str, Slot], value: Mapping[str, Any]) -> dict[s
     return {
         name: slots[name].as_read(part) if name in slots else part
         for name, part in value.items()
-        if name not in slots or slots[name].write is not None
+        if name not in slots or not slots[name].is_fixed
     }
+
+
+def other_than_mirrored(slot: Slot, value: Any, entity: Any, unit: Unit) -> Any:
+    """Return what is sent of an attribute that has another one's value; None where it is that.
+
+    What the other one will have is known before it is written.
+    """
+    if slot.mirrors is None or value is None:
+        return None
+    if slot.mirrors in unit.values:
+        same = slot.as_read(unit.values[slot.mirrors])
+    else:
+        same = slot.read(getattr(entity, slot.name)) if slot.name is not None else None
+    return None if same == value else value

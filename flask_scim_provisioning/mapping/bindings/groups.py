@@ -13,8 +13,8 @@ from ..host.keys import HostKey, KeyColumns
 from ..host.tables import HostTable
 from ..host.viewpoint import Viewpoint
 from .base import Binding, Build, Dump, Keeping
+from .membership import Membership, key_columns
 from .slots import Slot, constant_slot
-from .stores import MembershipStore, key_columns
 
 __all__ = ["GroupsBinding"]
 
@@ -33,13 +33,14 @@ class GroupsBinding(Binding):
     def __init__(
         self,
         attribute: scim.Attribute,
-        store: MembershipStore,
+        store: Membership,
         users: HostTable,
         groups: HostTable,
         display: Slot,
     ) -> None:
         super().__init__("groups", attribute)
         self.place = store.place
+        self._of_row, self._of_member = store.of_row, store.of_member
         self._users, self._groups = users, groups
         self._display = display
         pairs, group, user = store.rows()
@@ -54,13 +55,17 @@ class GroupsBinding(Binding):
 
     def _selecting(self, *columns: Any) -> sa.Select[Any]:
         groups = self._groups
-        return (
+        select = (
             sa.select(*columns)
             .select_from(self._pairs)
             .join(groups.model, groups.key.same(self._group))
             .outerjoin(groups.links, groups.link_key.same(self._group))
-            .where(groups.links.c.deleted.is_(None), *groups.boundaries())
+            .where(groups.links.c.deleted.is_(None), *self._of_row, *groups.boundaries())
         )
+        if self._of_member:
+            those = sa.select(*self._users.key.columns).where(*self._of_member)
+            select = select.where(self._user.inside(those.correlate(None)))
+        return select
 
     def fetch(self, view: Viewpoint, keys: Sequence[HostKey], dump: Dump) -> Mapping[HostKey, Any]:
         """Return the groups of each of the users, in one statement."""

@@ -11,14 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...scim import attributes as scim
-from ..host.ids import given_id, may_be_id
+from ..host.ids import given_id, may_be_id, moment
 from ..host.keys import HostKey, KeyColumns, in_order
 from ..host.tables import HostTable
 from ..host.viewpoint import Viewpoint
 from ..sql.backends import MYSQL, chunks
 from .base import Binding, Build, Dump, Keeping, Watched
+from .membership import Membership, Moved, key_columns
 from .slots import Slot, constant_slot
-from .stores import MembershipStore, key_columns
 
 __all__ = ["MembersBinding", "MembersOfAKind", "NestedGroups"]
 
@@ -28,15 +28,15 @@ class MembersOfAKind:
 
     :ivar store: where the host keeps them.
     :ivar kind: ``"User"`` or ``"Group"``, the ``type`` of each of them.
+    :ivar groups: the host's table of groups.
 
-    :param groups: the host's table of groups.
     :param target: the host's table of those who are members.
     :param display: what a member is called.
     """
 
     def __init__(
         self,
-        store: MembershipStore,
+        store: Membership,
         attribute: scim.Attribute,
         groups: HostTable,
         target: HostTable,
@@ -45,13 +45,18 @@ class MembersOfAKind:
         self.store = store
         self.kind = target.name
         self._attribute = attribute
-        self._groups, self._target = groups, target
+        self.groups, self._target = groups, target
         self._display = display
         pairs, group, member = store.rows()
         self._pairs = pairs
         self._group, self._member = key_columns(group), key_columns(member)
         self._selects = {shown: self._fetching(shown=shown) for shown in (False, True)}
         self._named = self._naming()
+        there = sa.exists().select_from(self._pairs)
+        self._any = sa.select(
+            there.where(self._group.equals("group_key"), sa.not_(self._member.is_none()))
+        )
+        self._move = self._moving()
         links = target.links
         self._locked = self._named.order_by(links.c.id).with_for_update(read=True, of=links)
         self._lock_links = (
@@ -68,17 +73,27 @@ class MembersOfAKind:
         display = self._display.expression if shown else sa.null()
         columns = [*self._group.columns, *self._member.columns]
         select = sa.select(*columns, links.c.id, display).select_from(self._pairs)
+        boundaries += self.store.of_member
         if shown or boundaries:
             select = select.join(target.model, target.key.same(self._member))
         return (
             select.outerjoin(links, target.link_key.same(self._member))
-            .where(self._group.among("keys"), links.c.deleted.is_(None), *boundaries)
+            .where(
+                self._group.among("keys"),
+                links.c.deleted.is_(None),
+                *self.store.of_row,
+                *boundaries,
+            )
             .order_by(*columns)
         )
 
     def _naming(self) -> sa.Select[Any]:
         target, links = self._target, self._target.links
-        mine = sa.and_(self._member.same(target.link_key), self._group.equals("group_key"))
+        mine = sa.and_(
+            self._member.same(target.link_key),
+            self._group.equals("group_key"),
+            *self.store.of_row,
+        )
         return (
             sa.select(links.c.id, self._member.columns[0], *target.key.columns)
             .select_from(links)
@@ -87,6 +102,7 @@ class MembersOfAKind:
             .where(
                 links.c.id.in_(sa.bindparam("ids", expanding=True)),
                 links.c.deleted.is_(None),
+                *self.store.of_member,
                 *target.boundaries(),
             )
         )
@@ -110,8 +126,11 @@ class MembersOfAKind:
         member_at, display_at = width + self._member.width, width + self._member.width + 1
         last: Any = None
         members: list[dict[str, Any]] = []
-        for row in view.execute(self._selects[dump.shows_names], {"keys": list(keys)}):
-            member, display = row[member_at], row[display_at]
+        shown = dump.shows_names
+        # Where the host may hide rows, it is the members' own table that tells who is there.
+        statement = self._selects[shown or view.is_listened_to]
+        for row in view.execute(statement, {"keys": list(keys)}):
+            member, display = row[member_at], row[display_at] if shown else None
             if member is None:
                 dump.miss(kind, read_member(row))
                 continue
@@ -153,9 +172,41 @@ class MembersOfAKind:
                 found[row[0]] = (read(row), row[1] is not None)
         return {each: found[each] for each in ids if each in found}
 
+    def has_any(self, view: Viewpoint, group: HostKey) -> bool:
+        """Say whether a group has any member."""
+        return bool(
+            view.execute(self._any, self._group.parameters("group_key", group)).scalar_one()
+        )
+
+    def move_versions_around(self, view: Viewpoint, resource_id: str) -> None:
+        """Give the groups that a member is in a new version, in one statement.
+
+        :param resource_id: the SCIM id of the member.
+        """
+        if may_be_id(resource_id):
+            given = {"member_id": resource_id.lower(), "now": moment()}
+            view.connection.execute(self._move, given)
+
+    def _moving(self) -> sa.Update:
+        links, own = self.groups.links, self._target.links.alias()
+        # MySQL reads no table that it updates, unless what was read has been put aside.
+        around = (
+            sa.select(*self._group.columns)
+            .distinct()
+            .select_from(self._pairs)
+            .join(own, self._target.link_key_of(own).same(self._member))
+            .where(own.c.id == sa.bindparam("member_id"), *self.store.of_row)
+            .subquery()
+        )
+        return (
+            sa.update(links)
+            .where(self.groups.link_key.inside(sa.select(*around.c)))
+            .values(version=links.c.version + 1, last_modified=sa.bindparam("now"))
+        )
+
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search among the members of a group."""
-        return self._groups.key.inside(self._matching(self._group, build).correlate(None))
+        return self.groups.key.inside(self._matching(self._group, build).correlate(None))
 
     def matching(self, view: Viewpoint, build: Build, group: HostKey) -> list[HostKey]:
         """Return the keys of the members of a group who meet a condition."""
@@ -172,7 +223,13 @@ class MembersOfAKind:
             .select_from(self._pairs)
             .join(links, target.link_key.same(self._member))
             .join(target.model, target.key.same(self._member))
-            .where(links.c.deleted.is_(None), *target.boundaries(), build(slots.get))
+            .where(
+                links.c.deleted.is_(None),
+                *self.store.of_row,
+                *self.store.of_member,
+                *target.boundaries(),
+                build(slots.get),
+            )
         )
 
     def _slots(self) -> dict[str, Slot]:
@@ -189,9 +246,28 @@ class MembersOfAKind:
                     slots["type"] = constant_slot(sub, self.kind)
         return slots
 
-    def watched(self) -> Watched:
+    def watched(self) -> Iterable[Watched]:
         """Return the rows of members, which are a part of their group."""
-        return Watched(self._pairs, self._group.columns, self._member.columns)
+        found = self.store.watched()
+        return () if found is None else (found,)
+
+    def add(self, view: Viewpoint, group: HostKey, keys: Sequence[HostKey]) -> Moved:
+        """Make these members, who are none yet; return who was moved here from another group.
+
+        :raises MutabilityError: where members are only shown.
+        """
+        return self.store.add_members(view, group, keys)
+
+    def remove(self, view: Viewpoint, group: HostKey, keys: Sequence[HostKey]) -> None:
+        """End the membership of these.
+
+        :raises MutabilityError: where members are only shown.
+        """
+        self.store.remove_members(view, group, keys)
+
+    def others(self, view: Viewpoint, group: HostKey, keys: Sequence[HostKey]) -> list[HostKey]:
+        """Return the members who aren't among these."""
+        return self.store.other_members(view, group, keys)
 
 
 class NestedGroups(MembersOfAKind):
@@ -199,7 +275,7 @@ class NestedGroups(MembersOfAKind):
 
     def __init__(
         self,
-        store: MembershipStore,
+        store: Membership,
         attribute: scim.Attribute,
         groups: HostTable,
         display: Slot,
@@ -211,11 +287,16 @@ class NestedGroups(MembersOfAKind):
         above = (
             sa.select(*(each.label(name) for each, name in zip(outer.columns, names, strict=True)))
             .select_from(self._pairs)
-            .where(inner.equals("inner_key"))
+            .where(inner.equals("inner_key"), *self.store.of_row)
             .cte("above", recursive=True, nesting=True)
         )
         around = KeyColumns(tuple(above.c[name] for name in names))
-        further = sa.select(*outer.columns).select_from(self._pairs.join(above, inner.same(around)))
+        further = (
+            sa.select(*outer.columns)
+            .select_from(self._pairs)
+            .join(above, inner.same(around))
+            .where(*self.store.of_row)
+        )
         every = above.union(further)
         self._above = sa.select(*(every.c[name] for name in names))
         links, link_key = groups.links, groups.link_key
@@ -295,6 +376,7 @@ class MembersBinding(Binding):
         self.nested = nested
         self.kinds: tuple[MembersOfAKind, ...] = (users, nested) if nested else (users,)
         self.store = users.store
+        self._groups_table = users.groups
         self.place = users.store.place
         if nested is not None:
             self.place = f"{self.place}; groups: {nested.store.place}"
@@ -313,12 +395,44 @@ class MembersBinding(Binding):
 
     def watched(self) -> Iterable[Watched]:
         """Members who come and go change the group."""
-        return [kind.watched() for kind in self.kinds]
+        return [each for kind in self.kinds for each in kind.watched()]
+
+    def writable(self) -> bool:
+        """Say whether members of one kind at least can be changed."""
+        return any(kind.store.writable for kind in self.kinds)
+
+    def leave_others(self, view: Viewpoint, groups: Iterable[HostKey]) -> dict[str, HostKey]:
+        """Move the versions of groups that have lost members to another; return them by SCIM id.
+
+        They are locked in the order of their keys; one that had no SCIM id gets one.
+        """
+        table = self._groups_table
+        links = table.links
+        wanted = in_order(groups)
+        table.make_links(view.connection, wanted)
+        key = table.link_key
+        touch = (
+            sa.update(links)
+            .where(key.among("keys"), links.c.deleted.is_(None))
+            .values(version=links.c.version + 1, last_modified=moment())
+        )
+        select = (
+            sa.select(links.c.id, *key.columns)
+            .where(key.among("keys"), links.c.deleted.is_(None))
+            .order_by(links.c.id)
+        )
+        read = key.reader(1)
+        found: dict[str, HostKey] = {}
+        for part in chunks(wanted):
+            view.connection.execute(touch, {"keys": list(part)})
+            rows = view.connection.execute(select, {"keys": list(part)})
+            found.update((row[0], read(row)) for row in rows)
+        return found
 
     def leave_all(self, view: Viewpoint, kind: str, key: HostKey) -> None:
         """End every membership of one who is deleted; a group's own members go with it."""
         for members in self.kinds:
             if kind == "Group":
-                members.store.clear(view.connection, key)
+                members.store.remove_all(view, key)
             if members.kind == kind:
-                members.store.leave_all(view.connection, key)
+                members.store.leave_all(view, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,17 @@ import sqlalchemy as sa
 
 from ...scim import attributes as scim
 from ..host.tables import HostTable
-from .base import Binding, Build, Dump, Reader, Row, Unit, parts_as_read, parts_reader
+from .base import (
+    Binding,
+    Build,
+    Dump,
+    Reader,
+    Row,
+    Unit,
+    other_than_mirrored,
+    parts_as_read,
+    parts_reader,
+)
 from .json_elements import Elements
 from .slots import Slot, constant_slot
 
@@ -43,6 +53,7 @@ class OneValueBinding(Binding):
         self._table = table
         self.expressions = tuple(slot.expression for slot in slots.values())
         self.place = ", ".join(slot.place for slot in slots.values())
+        self._mirrors = {name for name, slot in slots.items() if slot.mirrors is not None}
         self._searchable = dict(slots)
         for name, value in constants.items():
             sub = attribute.sub(name)
@@ -76,10 +87,14 @@ class OneValueBinding(Binding):
         elements: list[dict[str, Any]] = value or []
         chosen = self._chosen(elements)
         element = elements[chosen] if chosen is not None else {}
+        sent = {}
         for name, slot in self._slots.items():
             slot.set(entity, element.get(name), f"{self.attribute.name}.{name}")
+            other = other_than_mirrored(slot, element.get(name), entity, unit)
+            if other is not None:
+                sent[name] = other
         remainder = [
-            {BOUND: True, **{k: v for k, v in part.items() if k not in self._slots}}
+            {BOUND: True, **{k: v for k, v in part.items() if k not in self._slots}, **sent}
             if index == chosen
             else part
             for index, part in enumerate(elements)
@@ -102,7 +117,7 @@ class OneValueBinding(Binding):
 
     def has_others(self, remainder: Any) -> bool:
         """Say whether a remainder has elements beside the host's."""
-        return any(BOUND not in part for part in remainder or ())
+        return any(BOUND not in part or self._mirrors & part.keys() for part in remainder or ())
 
     def normalise(self, value: Any) -> Any:
         """What the host's element reads the same of doesn't differ."""
@@ -126,12 +141,16 @@ class OneValueBinding(Binding):
             .where(present, build(lambda sub: self._find(sub, elements)))
             .correlate(None)
         )
+        whole = sa.not_(elements.marked(BOUND))
+        if self._mirrors:
+            # What was sent otherwise than another attribute has it stands among the others.
+            sent = sa.or_(*(elements.marked(name) for name in sorted(self._mirrors)))
+            kept = elements.exist(elements.marked(BOUND), sent)
+            own = own.where(sa.or_(links.c.others.is_(None), sa.not_(kept)))
+            whole = sa.or_(whole, sent)
         others = (
             sa.select(*table.link_key.columns)
-            .where(
-                links.c.others.is_not(None),
-                elements.exist(sa.not_(elements.marked(BOUND)), build(elements.find)),
-            )
+            .where(links.c.others.is_not(None), elements.exist(whole, build(elements.find)))
             .correlate(None)
         )
         # MariaDB would look into a bare UNION once for each row of the host.
@@ -156,6 +175,10 @@ class OneValueBinding(Binding):
         )
         return replace(kept, expression=expression)
 
+    def slots(self) -> Iterable[Slot]:
+        """Return the slots of the host's element."""
+        return self._slots.values()
+
     @property
     def note(self) -> str:
         """The host has room for one element."""
@@ -163,4 +186,8 @@ class OneValueBinding(Binding):
 
     def clearable(self) -> bool:
         """Left alone where one of the slots can't be empty."""
-        return not any(slot.required for slot in self._slots.values())
+        return not any(slot.required or slot.mirrors for slot in self._slots.values())
+
+    def is_demanded(self) -> bool:
+        """Say whether clients have to send a value."""
+        return any(slot.required and not slot.optional for slot in self._slots.values())

@@ -126,11 +126,11 @@ class ReferenceBinding(Binding):
 def _foreign_keys(source: Any, table: HostTable, target: HostTable) -> tuple[str, ...]:
     """Return the attributes that name the other row, in the order of its key."""
     prop = relationship_of(source, RelationshipDirection.MANYTOONE)
-    local: dict[str, str] = {}
+    local: dict[str | None, str] = {}
     for mine, theirs in prop.local_remote_pairs or ():
-        name = target.mapper.get_property_by_column(theirs).key
-        local[name] = table.mapper.get_property_by_column(mine).key
-    if not prop.mapper.isa(target.mapper) or set(local) != set(target.key_names):
+        local[target.name_of(theirs)] = table.mapper.get_property_by_column(mine).key
+    related = prop.mapper.isa(target.mapper) or target.mapper.isa(prop.mapper)
+    if not related or set(local) != set(target.key_names):
         raise MappingError(
             f"{label_of(source)} does not refer to {target.model.__name__} by its key."
         )

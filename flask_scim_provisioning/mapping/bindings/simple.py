@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from ...scim import attributes as scim
-from .base import Binding, Build, Dump, Keeping, Reader, Row, Unit, parts_as_read, parts_reader
+from .base import (
+    Binding,
+    Build,
+    Dump,
+    Keeping,
+    Reader,
+    Row,
+    Unit,
+    other_than_mirrored,
+    parts_as_read,
+    parts_reader,
+)
 from .json_elements import Elements
 from .slots import Slot, stored_slot
 
-__all__ = ["ComplexBinding", "ScalarBinding", "StoredBinding"]
+__all__ = ["ComplexBinding", "MirrorBinding", "ScalarBinding", "StoredBinding"]
 
 
 class ScalarBinding(Binding):
@@ -51,17 +63,70 @@ class ScalarBinding(Binding):
         """Return the one slot."""
         return self._slot if sub is None else None
 
+    def slots(self) -> Iterable[Slot]:
+        """Return the one slot."""
+        return (self._slot,)
+
     def normalise(self, value: Any) -> Any:
         """What can't be written never differs, and what reads the same doesn't either."""
         return self._slot.as_read(value) if self.writable() else None
 
     def writable(self) -> bool:
         """Whether the slot can be set."""
-        return self._slot.write is not None
+        return not self._slot.is_fixed
 
     def clearable(self) -> bool:
         """A column that can't be empty is left alone."""
         return not self._slot.required
+
+    def is_demanded(self) -> bool:
+        """Say whether clients have to send a value."""
+        return self._slot.required and not self._slot.optional
+
+
+class MirrorBinding(ScalarBinding):
+    """An attribute that has the value of another one; what is sent otherwise is in the link row."""
+
+    leaves_remainder = True
+
+    def __init__(self, key: str, slot: Slot, stored: sa.ColumnElement[Any]) -> None:
+        super().__init__(key, slot)
+        self._stored = stored
+
+    @property
+    def note(self) -> str:
+        """Another attribute decides."""
+        return f"the same as {self._slot.mirrors}; what is sent otherwise is kept as sent"
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Keep what differs from the other attribute."""
+        return other_than_mirrored(self._slot, value, entity, unit)
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Prefer what was sent."""
+        return value if remainder is None else remainder
+
+    def slot(self, sub: str | None) -> Slot | None:
+        """Search by what was sent, or else by the other attribute."""
+        return _sent_or(self._slot, self._stored[self.key]) if sub is None else None
+
+    def display_slot(self) -> Slot | None:
+        """Return the other attribute's."""
+        return self._slot
+
+    def clearable(self) -> bool:
+        """It is never without a value of its own."""
+        return False
+
+    def is_demanded(self) -> bool:
+        """The other attribute has a value."""
+        return False
+
+
+def _sent_or(slot: Slot, path: Any) -> Slot:
+    """Return a slot that prefers what is kept at a path of the link row."""
+    column = sa.type_coerce(slot.expression, sa.String())
+    return replace(slot, expression=sa.func.coalesce(path.as_string(), column), own=None)
 
 
 class StoredBinding(Binding):
@@ -132,13 +197,20 @@ class ComplexBinding(Binding):
     def write(self, entity: Any, value: Any, unit: Unit) -> Any:
         """Write the sub-attributes that have a slot; the others remain."""
         value = value or {}
+        remainder = {name: part for name, part in value.items() if name not in self._slots}
         for name, slot in self._slots.items():
             slot.set(entity, value.get(name), f"{self.attribute.name}.{name}")
-        return {name: part for name, part in value.items() if name not in self._slots} or None
+            sent = other_than_mirrored(slot, value.get(name), entity, unit)
+            if sent is not None:
+                remainder[name] = sent
+        return remainder or None
 
     def merge(self, value: Any, remainder: Any) -> Any:
-        """Join the sub-attributes."""
-        return {**remainder, **(value or {})}
+        """Join the sub-attributes; one that has another attribute's value prefers what was sent."""
+        sent = {
+            n: remainder[n] for n, slot in self._slots.items() if slot.mirrors and n in remainder
+        }
+        return {**remainder, **(value or {}), **sent}
 
     def normalise(self, value: Any) -> Any:
         """A sub-attribute that can't be written never differs, and what reads the same neither."""
@@ -148,11 +220,22 @@ class ComplexBinding(Binding):
         """Return the slot of a sub-attribute, in the host or in the link row."""
         if sub is None:
             return None
-        if sub in self._slots:
-            return self._slots[sub]
-        found = self.attribute.sub(sub)
-        return stored_slot(self._stored, self.key, self.attribute, found) if found else None
+        found = self._slots.get(sub)
+        if found is not None:
+            if found.mirrors is None:
+                return found
+            return _sent_or(found, self._stored[(self.key, sub)])
+        part = self.attribute.sub(sub)
+        return stored_slot(self._stored, self.key, self.attribute, part) if part else None
+
+    def slots(self) -> Iterable[Slot]:
+        """Return the slots of the sub-attributes that have one."""
+        return self._slots.values()
 
     def clearable(self) -> bool:
         """Left alone where one of the slots can't be empty."""
-        return not any(slot.required for slot in self._slots.values())
+        return not any(slot.required or slot.mirrors for slot in self._slots.values())
+
+    def is_demanded(self) -> bool:
+        """Say whether clients have to send a value."""
+        return any(slot.required and not slot.optional for slot in self._slots.values())

@@ -15,9 +15,23 @@ from ..sql.json_values import json_value
 from .converters import Convert, conversion, unchanged
 from .own_types import REFUSALS, OwnType
 
-__all__ = ["Slot", "Write", "column_slot", "constant_slot", "stored_slot"]
+__all__ = ["Slot", "Watched", "Write", "column_slot", "constant_slot", "stored_slot"]
 
 Write: TypeAlias = Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Rows of the host that a binding reads, so that their changes change the resource.
+
+    :ivar table: of the rows.
+    :ivar owner: the columns of theirs that name the resource's row.
+    :ivar columns: what is read of them.
+    """
+
+    table: sa.FromClause
+    owner: tuple[sa.ColumnElement[Any], ...]
+    columns: tuple[sa.ColumnElement[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +46,16 @@ class Slot:
     :ivar write: sets a host value on the host's object; None when it can't be written.
     :ivar required: the host can't keep "nothing" here.
     :ivar textual: the SQL is text, so that it is compared with or without case as SCIM says.
+    :ivar optional: a new row needs no value all the same.
     :ivar defaulted: the host has a default of its own for a new row.
     :ivar name: of the attribute of the host's objects, where it is one.
     :ivar sought: what a filter's value is turned into, where it isn't ``to_host``.
     :ivar choices: all of the host's values that there can be, where these are known.
     :ivar own: what a column's own type does with values, where a team has written one.
     :ivar searchable: whether SQL can say what is read.
+    :ivar mirrors: the flat key of the attribute whose value this one has, where a team says so;
+        what is sent otherwise is kept in the link row.
+    :ivar watched: rows beside the host's own that it is read from.
     """
 
     attribute: scim.Attribute
@@ -54,6 +72,14 @@ class Slot:
     choices: tuple[Any, ...] | None = None
     own: OwnType | None = None
     searchable: bool = True
+    mirrors: str | None = None
+    watched: tuple[Watched, ...] = ()
+    optional: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether what a client writes is neither kept nor noted."""
+        return self.write is None and self.mirrors is None
 
     def read(self, host_value: Any) -> Any:
         """Return what SCIM shows of a host's value."""
@@ -79,7 +105,8 @@ class Slot:
         if self.write is None:
             return
         if value is None:
-            if self.required and self.defaulted and not sa.inspect(entity).persistent:
+            left = self.defaulted or self.optional
+            if self.required and left and not sa.inspect(entity).persistent:
                 return
             if self.required:
                 raise InvalidValue(

@@ -1,184 +1,305 @@
-"""Membership stores: where the host keeps who belongs to a group."""
+"""From what a team names to where members are kept: which of the places is it?"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import RelationshipDirection
+from sqlalchemy.orm import (
+    Mapper,
+    QueryableAttribute,
+    RelationshipDirection,
+    RelationshipProperty,
+    aliased,
+)
 
 from ..errors import MappingError
-from ..host.attributes import label_of
+from ..host.attributes import attribute_of, label_of
+from ..host.conditions import RowCondition, condition_of
 from ..host.keys import KeyColumns
 from ..host.relationships import direction_of, relationship_of
 from ..host.tables import HostTable
-from ..sql.backends import CHUNK, chunks
+from ..sql.lists import is_list
+from .association_objects import AssociationObjects
+from .base import Watched
+from .key_membership import KeyMembership
+from .list_membership import ListMembership
+from .membership import Membership, MembershipStore, StoredMembership, key_columns
+from .shown_membership import ShownMembership
+from .table_membership import TableMembership
 
-__all__ = ["MembershipStore", "ParentMembership", "TableMembership", "key_columns", "store_of"]
+__all__ = ["Membership", "MembershipStore", "TableMembership", "key_columns", "store_of"]
+
+_TO_MANY = RelationshipDirection.ONETOMANY
+_TO_ONE = RelationshipDirection.MANYTOONE
+_MANY = RelationshipDirection.MANYTOMANY
 
 
-class MembershipStore(ABC):
-    """Where the members of groups are kept; a team may write its own.
+def store_of(
+    source: Any,
+    inner: Any,
+    groups: HostTable,
+    members: HostTable,
+    *,
+    read_only: bool = False,
+) -> Membership:
+    """Return where members are kept, from what a team has declared.
 
-    Keys are the primary keys of the host's rows. No method reads members that it isn't told. A
-    store of nested groups has the same methods; what they call users are the groups inside.
+    :param source: a relationship of the group or of the member, a list in a column of either, the
+        team's own store, or a SELECT of pairs.
+    :param inner: with association objects, their relationship to the member.
+    :param groups: the host's table of groups.
+    :param members: the table of those who are kept there: users, or groups once more.
+    :param read_only: members are shown, and never changed.
+    :raises MappingError: when the declaration can't work.
     """
-
-    place = "a membership store"
-
-    @abstractmethod
-    def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """Make the users members; who is one already stays one."""
-
-    @abstractmethod
-    def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """End the membership of the users; who isn't a member stays none."""
-
-    @abstractmethod
-    def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
-        """Return the members who aren't among the users."""
-
-    @abstractmethod
-    def clear(self, connection: sa.Connection, group: Any) -> None:
-        """End every membership of one group."""
-
-    @abstractmethod
-    def leave_all(self, connection: sa.Connection, user: Any) -> None:
-        """End every membership of one user."""
-
-    @abstractmethod
-    def rows(self) -> tuple[sa.FromClause, Any, Any]:
-        """Return the table of members, its group key and its user key, for reading in SQL.
-
-        A key is a column, or a tuple of the columns of a composite one.
-        """
+    if isinstance(source, Membership):
+        return source
+    if isinstance(source, MembershipStore):
+        return StoredMembership(source)
+    if isinstance(source, sa.Select):
+        return _selected(source, groups, members, read_only=read_only)
+    if direction_of(source) is None and inner is None:
+        found = _list(source, groups, members)
+        if found is not None:
+            return found
+    place = _Place(source, inner, groups, members)
+    return place.shown() if read_only else place.kept()
 
 
-def key_columns(columns: Any) -> KeyColumns:
-    """Return what a store says of a key: a column, or several."""
-    if isinstance(columns, KeyColumns):
-        return columns
-    return KeyColumns(tuple(columns) if isinstance(columns, tuple | list) else (columns,))
-
-
-class TableMembership(MembershipStore):
-    """Members in a secondary table, or in the table of an association object.
-
-    :param group: the column that names the group, or a tuple of those of a composite key.
-    :param user: the same for the member.
-    :param members: the key of the members' own table; without it, what ``user`` refers to.
-    """
-
-    def __init__(
-        self, table: sa.Table, group: Any, user: Any, members: KeyColumns | None = None
-    ) -> None:
-        group, user = key_columns(group), key_columns(user)
-        if members is None:
-            members = KeyColumns(tuple(_referred(column) for column in user.columns))
-        self._table, self._group, self._user = table, group, user
-        self.place = f"the table {table.name}"
-        mine = group.equals("group_key")
-        self._remove = sa.delete(table).where(mine, user.among("user_keys"))
-        self._others = sa.select(*user.columns).where(mine, user.not_among("user_keys"))
-        self._clear = sa.delete(table).where(mine)
-        self._all = sa.select(*user.columns).where(mine)
-        self._leave = sa.delete(table).where(user.equals("user_key"))
-        there = sa.exists().select_from(table).where(mine, user.same(members))
-        wanted = sa.select(*group.bind("group_key"), *members.columns).where(
-            members.among("user_keys"), ~there
+def _selected(
+    source: sa.Select[Any], groups: HostTable, members: HostTable, *, read_only: bool
+) -> Membership:
+    widths = groups.key.width, members.key.width
+    if not read_only:
+        raise MappingError(
+            f"{groups.owner}: members that a SELECT finds can't be changed; add read_only=True to "
+            "fields.Members, or name the relationship that they are kept in."
         )
-        columns: list[Any] = [*group.columns, *user.columns]
-        self._insert = sa.insert(table).from_select(columns, wanted)
+    if len(source.selected_columns) != sum(widths):
+        raise MappingError(
+            f"{groups.owner}: fields.Members(<SELECT>) takes the key of {groups.model.__name__} "
+            f"and that of {members.model.__name__}, {sum(widths)} columns, and nothing else."
+        )
+    return ShownMembership(source, *widths, "a SELECT", None)
 
-    @classmethod
-    def of(cls, source: Any, user: Any, groups: HostTable, members: HostTable) -> TableMembership:
-        """Return the store behind ``Team.members``, or ``Team.memberships`` and their user.
 
-        :raises MappingError: when the relationship has another shape.
-        """
-        if user is None:
-            prop: Any = relationship_of(source, RelationshipDirection.MANYTOMANY)
-            return cls(
-                prop.secondary,
-                _named(prop.synchronize_pairs, groups, source),
-                _named(prop.secondary_synchronize_pairs, members, source),
-                members.key,
+def _list(source: Any, groups: HostTable, members: HostTable) -> Membership | None:
+    """Return the store behind a list of keys in a column, if it is one."""
+    owner = getattr(source, "parent", None)
+    if not isinstance(source, QueryableAttribute) or not isinstance(owner, Mapper):
+        return None
+    of_group = _related(owner, groups.mapper)
+    if not of_group and not _related(owner, members.mapper):
+        return None
+    attribute = attribute_of(source, (groups if of_group else members).mapper)
+    if not is_list(attribute.type):
+        return None
+    return ListMembership(attribute, groups, members, of_group=of_group)
+
+
+class _Place:
+    """The relationships between groups and members, from whichever side they are declared.
+
+    :raises MappingError: when they lead from or to something else.
+    """
+
+    def __init__(self, source: Any, inner: Any, groups: HostTable, members: HostTable) -> None:
+        self._source, self._inner = source, inner
+        self._groups, self._members = groups, members
+        self._label = label_of(source)
+        self._argument = "groups" if members is groups else "members"
+        begins: Any = getattr(source, "property", None)
+        self._of_members = (
+            inner is None
+            and isinstance(begins, RelationshipProperty)
+            and members is not groups
+            and _related(begins.parent, members.mapper)
+            and _related(begins.mapper, groups.mapper)
+        )
+        self._from_object = (
+            inner is not None
+            and direction_of(source) is _TO_ONE
+            and isinstance(getattr(inner, "property", None), RelationshipProperty)
+            and _related(inner.property.parent, begins.parent)
+            and _related(begins.mapper, groups.mapper)
+        )
+        if inner is not None and not self._from_object:
+            relationship_of(source, _TO_MANY)
+        elif inner is None and not self._of_members and direction_of(source) is not _TO_MANY:
+            relationship_of(source, _MANY)
+        if inner is not None:
+            relationship_of(inner, _TO_ONE)
+        self._check_ends()
+
+    def _check_ends(self) -> None:
+        """Refuse a relationship that begins or ends at another model than it should."""
+        begins: Any = self._source.property
+        last = self._source if self._inner is None else self._inner
+        ends: Any = last.property
+        groups, members = self._groups, self._members
+        model = groups.model.__name__
+        if not (self._of_members or self._from_object or _related(begins.parent, groups.mapper)):
+            raise MappingError(
+                f"{groups.owner}: {self._label} is no relationship of {model}; name one of "
+                f"{model}'s own in the line of fields.Members."
             )
-        prop = relationship_of(source, RelationshipDirection.ONETOMANY)
-        other: Any = relationship_of(user, RelationshipDirection.MANYTOONE)
-        table = prop.mapper.local_table
-        store = cls(
-            table,
-            _named(prop.local_remote_pairs, groups, source),
-            _named([(theirs, mine) for mine, theirs in other.local_remote_pairs], members, user),
-            members.key,
-        )
-        store.check_columns(source)
+        if not self._of_members and not _related(ends.mapper, members.mapper):
+            wanted = members.model.__name__
+            keyword = "group=" if self._argument == "groups" else "user="
+            raise MappingError(
+                f"{groups.owner}: {label_of(last)} leads to {ends.mapper.class_.__name__}, and the "
+                f"{self._argument} of fields.Members are {wanted}: name a relationship to "
+                f"{wanted}, or name the association objects' relationship to {wanted} with "
+                f"{keyword}<relationship>."
+            )
+
+    def kept(self) -> Membership:
+        """Return the store that changes what the relationship shows.
+
+        :raises MappingError: when it has terms that no new row can be made to meet.
+        """
+        properties = [self._source.property]
+        if self._inner is not None:
+            properties.append(self._inner.property)
+        if any(each.viewonly for each in properties):
+            raise MappingError(
+                f"{self._groups.owner}: {self._label} is viewonly, and members couldn't be changed "
+                "there; show them only: fields.Members(..., read_only=True)."
+            )
+        if self._inner is not None:
+            return self._objects()
+        if self._source.property.direction is _MANY:
+            return self._secondary()
+        return self._foreign_key()
+
+    def _secondary(self) -> Membership:
+        prop: Any = self._source.property
+        table = prop.secondary
+        if not isinstance(table, sa.Table):
+            raise MappingError(
+                f"{self._groups.owner}: the secondary of {self._label} is no table, and members "
+                "couldn't be changed there; show them only: fields.Members(..., read_only=True)."
+            )
+        near, far = prop.synchronize_pairs, prop.secondary_synchronize_pairs
+        if self._of_members:
+            near, far = far, near
+        group = _named(near, self._groups, self._source)
+        member = _named(far, self._members, self._source)
+        condition = self._condition([prop.primaryjoin, prop.secondaryjoin], [*near, *far], table)
+        store = TableMembership(table, group, member, condition=condition)
+        store.check_columns(self._label)
         return store
 
-    def check_columns(self, source: Any) -> None:
-        """Refuse an association object that can't be inserted by its two keys.
+    def _objects(self) -> Membership:
+        outer: Any = self._source.property
+        inner: Any = self._inner.property
+        mapper: Mapper[Any] = outer.parent if self._from_object else outer.mapper
+        of_group = outer.local_remote_pairs
+        if self._from_object:
+            of_group = [(theirs, mine) for mine, theirs in of_group]
+        of_member = [(theirs, mine) for mine, theirs in inner.local_remote_pairs]
+        group = _named(of_group, self._groups, self._source)
+        member = _named(of_member, self._members, self._inner)
+        tables = {column.table for column in (*group.columns, *member.columns)}
+        if len(tables) != 1:
+            raise MappingError(
+                f"{self._groups.owner}: {mapper.class_.__name__} keeps its group and its member in "
+                "two tables; write a MembershipStore."
+            )
+        table: sa.Table = tables.pop()
+        condition = self._condition(
+            [outer.primaryjoin, inner.primaryjoin], [*of_group, *of_member], table
+        )
+        objects = AssociationObjects(
+            mapper,
+            self._groups,
+            self._members,
+            group,
+            member,
+            None if self._from_object else outer,
+            inner,
+            self._groups.owner,
+        )
+        store = TableMembership(table, group, member, condition=condition, objects=objects)
+        store.check_columns(self._label)
+        return store
 
-        :raises MappingError: when another column has neither a default nor room for nothing.
-        """
-        keys: set[Any] = {*self._group.columns, *self._user.columns}
-        for column in self._table.columns:
-            if column in keys or column.nullable:
-                continue
-            automatic = column.primary_key and column.autoincrement in (True, "auto")
-            if column.default is None and column.server_default is None and not automatic:
-                raise MappingError(
-                    f"{label_of(source)}: {self._table.name}.{column.name} needs a value for each "
-                    "new member; give the column a default, or write a MembershipStore."
-                )
+    def _foreign_key(self) -> Membership:
+        prop: Any = self._source.property
+        pairs = prop.local_remote_pairs
+        if self._of_members:
+            pairs = [(theirs, mine) for mine, theirs in pairs]
+        columns = _named(pairs, self._groups, self._source)
+        plain: tuple[Any, ...] = columns.columns
+        condition = self._condition([prop.primaryjoin], pairs, plain[0].table)
+        relation = None
+        for each in self._members.mapper.relationships:
+            if (
+                each.direction is _TO_ONE
+                and not each.viewonly
+                and set(each.local_columns) == set(plain)
+                and self._groups.mapper.isa(each.mapper)
+            ):
+                relation = each.key
+        return KeyMembership(self._groups, self._members, columns, relation, condition, self._label)
 
-    def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """One insert-select for each 5,000 users."""
-        self._each(connection, self._insert, group, users)
+    def _condition(self, joins: list[Any], pairs: list[Any], table: sa.Table) -> RowCondition:
+        found = condition_of(joins, pairs, table, self._members.mapper.tables)
+        if found.unwritable:
+            raise MappingError(
+                f"{self._groups.owner}: {self._label} has the condition {found.unwritable[0]}, and "
+                "no value of a new row is sure to meet it; use one that compares a column of "
+                f"{table.name} with a constant, or show members only: fields.Members(..., "
+                "read_only=True)."
+            )
+        return found
 
-    def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """One delete for each 5,000 users."""
-        self._each(connection, self._remove, group, users)
+    def shown(self) -> Membership:
+        """Return what the relationship shows, whatever its conditions are."""
+        groups, members = self._groups, self._members
+        near, far = aliased(groups.model), aliased(members.model)
+        group = [getattr(near, name).label(f"group_{name}") for name in groups.key_names]
+        member = [getattr(far, name).label(f"member_{name}") for name in members.key_names]
+        pairs: Any = sa.select(*group, *member)
+        if self._of_members:
+            pairs = pairs.select_from(far).join(getattr(far, self._source.key).of_type(near))
+        elif self._inner is None:
+            pairs = pairs.select_from(near).join(getattr(near, self._source.key).of_type(far))
+        elif self._from_object:
+            between = aliased(self._source.property.parent.class_)
+            pairs = (
+                pairs.select_from(between)
+                .join(getattr(between, self._source.key).of_type(near))
+                .join(getattr(between, self._inner.key).of_type(far))
+            )
+        else:
+            between = aliased(self._source.property.mapper.class_)
+            pairs = (
+                pairs.select_from(near)
+                .join(getattr(near, self._source.key).of_type(between))
+                .join(getattr(between, self._inner.key).of_type(far))
+            )
+        return ShownMembership(
+            pairs.distinct(),
+            len(group),
+            len(member),
+            f"the relationship {self._label}",
+            self._rows(),
+        )
 
-    def _each(
-        self, connection: sa.Connection, statement: Any, group: Any, users: Sequence[Any]
-    ) -> None:
-        named = self._named(group)
-        for part in chunks(users):
-            connection.execute(statement, {**named, "user_keys": list(part)})
-
-    def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
-        """One select of keys; a list too long for one statement is compared here."""
-        named, read = self._named(group), self._user.reader(0)
-        if len(users) <= CHUNK:
-            rows = connection.execute(self._others, {**named, "user_keys": list(users)})
-            return [read(row) for row in rows]
-        stay = set(users)
-        members = (read(row) for row in connection.execute(self._all, named))
-        return [key for key in members if key not in stay]
-
-    def clear(self, connection: sa.Connection, group: Any) -> None:
-        """One delete."""
-        connection.execute(self._clear, self._named(group))
-
-    def leave_all(self, connection: sa.Connection, user: Any) -> None:
-        """One delete."""
-        connection.execute(self._leave, self._user.parameters("user_key", user))
-
-    def _named(self, group: Any) -> Mapping[str, Any]:
-        named: Mapping[str, Any] = self._group.parameters("group_key", group)
-        return named
-
-    def rows(self) -> tuple[sa.FromClause, Any, Any]:
-        """Return the association table."""
-        return self._table, self._group.columns, self._user.columns
-
-
-def _referred(column: sa.Column[Any]) -> sa.Column[Any]:
-    (foreign_key,) = column.foreign_keys
-    return foreign_key.column
+    def _rows(self) -> Watched | None:
+        """Return the rows behind a relationship, where one table has the keys of both."""
+        prop: Any = self._source.property
+        pairs = prop.synchronize_pairs
+        if self._of_members and prop.secondary is not None:
+            pairs = prop.secondary_synchronize_pairs
+        # The foreign keys come second.
+        owner = tuple(theirs for _, theirs in pairs)
+        table = owner[0].table if owner else None
+        if not isinstance(table, sa.Table) or len(owner) != self._groups.key.width:
+            return None
+        return Watched(table, owner, owner)
 
 
 def _named(pairs: Any, table: HostTable, source: Any) -> KeyColumns:
@@ -193,126 +314,6 @@ def _named(pairs: Any, table: HostTable, source: Any) -> KeyColumns:
             "MembershipStore."
         )
     return KeyColumns(tuple(columns[name] for name in table.key_names))
-
-
-class ParentMembership(MembershipStore):
-    """Nested groups by a foreign key to the group around them: each is inside one at most."""
-
-    def __init__(self, parent: sa.Column[Any], key: sa.Column[Any]) -> None:
-        self._parent, self._key = parent, key
-        self.place = f"the column {parent.table.name}.{parent.name}"
-        mine = parent == sa.bindparam("group_key")
-        named: Any = sa.bindparam("group_keys", expanding=True)
-        update = sa.update(parent.table)
-        self._add = update.where(key.in_(named)).values({parent: sa.bindparam("group_key")})
-        empty = {parent: sa.null()}
-        self._remove = update.where(mine, key.in_(named)).values(empty)
-        self._clear = update.where(mine).values(empty)
-        self._leave = update.where(key == sa.bindparam("inner_key")).values(empty)
-        self._all = sa.select(key).where(mine)
-
-    @classmethod
-    def of(cls, source: Any) -> ParentMembership:
-        """Return the store behind ``Team.subteams``, over the foreign key ``Team.parent_id``.
-
-        :raises MappingError: when the foreign key can't be empty.
-        """
-        prop: Any = relationship_of(source, RelationshipDirection.ONETOMANY)
-        ((key, parent),) = prop.local_remote_pairs
-        if not parent.nullable:
-            raise MappingError(
-                f"{label_of(source)}: {parent.table.name}.{parent.name} can't be empty, and a "
-                "group that is removed from another one has no parent; let the column be nullable."
-            )
-        return cls(parent, key)
-
-    def add(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """Move the groups here from wherever they were."""
-        for part in chunks(users):
-            connection.execute(self._add, {"group_key": group, "group_keys": list(part)})
-
-    def remove(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> None:
-        """Let those go that are here."""
-        for part in chunks(users):
-            connection.execute(self._remove, {"group_key": group, "group_keys": list(part)})
-
-    def others(self, connection: sa.Connection, group: Any, users: Sequence[Any]) -> list[Any]:
-        """Return the groups here that aren't named."""
-        stay = set(users)
-        inside = connection.scalars(self._all, {"group_key": group})
-        return [key for key in inside if key not in stay]
-
-    def clear(self, connection: sa.Connection, group: Any) -> None:
-        """Let every group go that is here."""
-        connection.execute(self._clear, {"group_key": group})
-
-    def leave_all(self, connection: sa.Connection, user: Any) -> None:
-        """Take one group out of the one that it is in."""
-        connection.execute(self._leave, {"inner_key": user})
-
-    def rows(self) -> tuple[sa.FromClause, Any, Any]:
-        """Return the groups' table once more, seen as those inside."""
-        inner = self._parent.table.alias()
-        return inner, inner.c[self._parent.key], inner.c[self._key.key]
-
-
-def store_of(
-    source: Any,
-    inner: Any,
-    groups: HostTable,
-    members: HostTable,
-) -> MembershipStore:
-    """Return the store behind what a team has declared.
-
-    :param source: the relationship of the group, or the team's own store.
-    :param inner: with association objects, their relationship to the member.
-    :param groups: the host's table of groups.
-    :param members: the table of those who are kept there: users, or groups once more.
-    :raises MappingError: when the declaration can't work.
-    """
-    if isinstance(source, MembershipStore):
-        return source
-    nested = members is groups
-    if nested and inner is None and direction_of(source) is RelationshipDirection.ONETOMANY:
-        _check_end(source, source, groups, members)
-        return ParentMembership.of(source)
-    relationship_of(
-        source,
-        RelationshipDirection.MANYTOMANY if inner is None else RelationshipDirection.ONETOMANY,
-    )
-    if inner is not None:
-        relationship_of(inner, RelationshipDirection.MANYTOONE)
-    _check_end(source, source if inner is None else inner, groups, members)
-    return TableMembership.of(source, inner, groups, members)
-
-
-def _check_end(
-    source: Any,
-    last: Any,
-    groups: HostTable,
-    members: HostTable,
-) -> None:
-    """Refuse a relationship that begins or ends at another model than it should.
-
-    :param source: where the way from a group to its members begins.
-    :param last: where it ends; the same relationship, unless there are association objects.
-    """
-    begins: Any = source.property
-    ends: Any = last.property
-    argument = "groups" if members is groups else "members"
-    if not _related(begins.parent, groups.mapper):
-        raise MappingError(
-            f"{groups.owner}: {label_of(source)} is no relationship of {groups.model.__name__}; "
-            f"name one of {groups.model.__name__}'s own in the line of fields.Members."
-        )
-    if not _related(ends.mapper, members.mapper):
-        wanted = members.model.__name__
-        hint = f", or name the association objects' relationship to {wanted} with group="
-        raise MappingError(
-            f"{groups.owner}: {label_of(last)} leads to {ends.mapper.class_.__name__}, and the "
-            f"{argument} of fields.Members are {wanted}: name a relationship to {wanted}"
-            f"{hint if members is groups else ''}."
-        )
 
 
 def _related(one: Any, other: Any) -> bool:

@@ -71,6 +71,16 @@ class AttributeField(marshmallow_fields.Field[Any], ABC):
         :raises MappingError: when the declaration can't work.
         """
 
+    def meet(self, others: Mapping[str, AttributeField]) -> None:
+        """Get to know the other fields of the schema, by flat key.
+
+        :raises MappingError: when the field names one that isn't there, or can't be meant.
+        """
+
+    def companions(self, others: Mapping[str, AttributeField], site: Site) -> dict[str, Binding]:
+        """Return the bindings of attributes that live here as well, and aren't declared."""
+        return {}
+
 
 class ScalarField(AttributeField):
     """A field of one scalar, alone or inside ``Complex``, ``OneValue`` or ``Values``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -11,13 +12,15 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection
 from ...scim import attributes
 from ..bindings.base import Binding
 from ..bindings.converters import Conversion, Convert, register_converter
+from ..bindings.full_name import DISPLAY, NAME, DisplayOfName, FullNameBinding
 from ..bindings.members import MembersBinding, MembersOfAKind, NestedGroups
 from ..bindings.one_value import OneValueBinding
 from ..bindings.password import PasswordBinding
 from ..bindings.related import ReferenceBinding, ValuesBinding, lookup_slot
-from ..bindings.simple import ComplexBinding, StoredBinding
+from ..bindings.simple import ComplexBinding, MirrorBinding, StoredBinding
 from ..bindings.slots import Slot, Write, column_slot, constant_slot
-from ..bindings.stores import MembershipStore, store_of
+from ..bindings.states import choice_slot, contrary_slot, unless_slot
+from ..bindings.stores import store_of
 from ..errors import MappingError
 from ..host.attributes import attribute_of, label_of
 from ..host.relationships import relationship_of
@@ -25,19 +28,24 @@ from ..sql.json_values import json_value, sql_type
 from .base import AttributeField, ScalarField, Site, camel
 
 __all__ = [
+    "ActiveUnless",
     "Attribute",
     "AttributeField",
+    "Choice",
     "Complex",
     "Computed",
     "Constant",
     "Conversion",
     "Email",
+    "FullName",
     "JsonKey",
     "Lookup",
     "Members",
+    "Not",
     "OneValue",
     "Password",
     "Reference",
+    "SameAs",
     "Stored",
     "Values",
     "camel",
@@ -65,6 +73,12 @@ def _slots(
         else:
             slots[sub.name] = column_slot(sub, attribute_of(source, mapper))
     return slots
+
+
+def _introduce(sources: Mapping[str, Source], others: Mapping[str, AttributeField]) -> None:
+    for source in sources.values():
+        if isinstance(source, ScalarField):
+            source.meet(others)
 
 
 class Attribute(ScalarField):
@@ -145,6 +159,121 @@ class Computed(ScalarField):
         )
 
 
+class Choice(ScalarField):
+    """A status that says whether somebody is active, and may say more.
+
+    ``active = fields.Choice(User.status, true=Status.ACTIVE, false=Status.SUSPENDED)``: every other
+    state is read, found and sorted as false, and stays as it is until the contrary of what is read
+    is sent.
+
+    :param column: the host's mapped attribute.
+    :param true: the state that is written for true, and ``false`` the one for false.
+    :param also_true: further states that are read as true.
+    :param also_false: further states that are read as false, as all others are; they are checked
+        against the column.
+    """
+
+    def __init__(
+        self,
+        column: InstrumentedAttribute[Any],
+        *,
+        true: Any,
+        false: Any,
+        also_true: Iterable[Any] = (),
+        also_false: Iterable[Any] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._column = column
+        self._states = ([true, *also_true], [false, *also_false])
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the slot of the status."""
+        return choice_slot(attribute, attribute_of(self._column, mapper), *self._states)
+
+
+class Not(ScalarField):
+    """The contrary of a column: ``active = fields.Not(User.is_disabled)``."""
+
+    def __init__(self, column: InstrumentedAttribute[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._column = column
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the slot of the contrary."""
+        return contrary_slot(attribute, attribute_of(self._column, mapper))
+
+
+class ActiveUnless(ScalarField):
+    """A column that has a value once somebody isn't active any more.
+
+    ``active = fields.ActiveUnless(User.disabled_at)``: false writes the present instant where there
+    is none yet, and true takes it away.
+
+    :param column: the host's mapped attribute, which can be empty.
+    :param now: returns what is written; needed where the column is no point in time.
+    """
+
+    def __init__(
+        self,
+        column: InstrumentedAttribute[Any],
+        *,
+        now: Callable[[], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._column = column
+        self._now = now
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the slot of the column's being empty."""
+        return unless_slot(attribute, attribute_of(self._column, mapper), self._now)
+
+
+class SameAs(ScalarField):
+    """An attribute that has another one's value: ``emails = fields.Email(fields.SameAs(...))``.
+
+    Where the user name of a portal is the e-mail address, one column is behind both, and one of
+    them has to win: ``fields.SameAs("user_name")`` is read from the user name, and never written.
+    What an identity provider sends otherwise is kept in the link row and read back.
+
+    :param name: of the other field of the schema, which has a single text.
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._name = name
+        self._other: ScalarField | None = None
+
+    def meet(self, others: Mapping[str, AttributeField]) -> None:
+        """Find the other field."""
+        found = [each for each in others.values() if each.scim.name == camel(self._name)]
+        other = found[0] if found else None
+        if not isinstance(other, ScalarField) or isinstance(other, SameAs):
+            raise MappingError(
+                f"fields.SameAs({self._name!r}) names no field with a single value of its own; "
+                'name one such as "user_name", mapped by fields.Attribute.'
+            )
+        self._other = other
+
+    def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
+        """Return the slot of the other attribute, which isn't written here."""
+        if self._other is None:
+            raise MappingError(f"fields.SameAs({self._name!r}) can't stand here.")
+        inner = self._other.slot(attribute, mapper)
+        if not inner.textual:
+            raise MappingError(
+                f"fields.SameAs({self._name!r}) takes text, and {inner.place} isn't."
+            )
+        return replace(inner, write=None, required=False, defaulted=False, mirrors=self._other.key)
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the attribute to the other one's column."""
+        super().bind(key, attribute, site)  # it refuses attributes with several values
+        slot = self.slot(attribute, site.table.mapper)
+        return MirrorBinding(key, slot, site.table.links.c.stored)
+
+
 class Constant(ScalarField):
     """A value that never changes and isn't written: ``user_type = fields.Constant("Employee")``."""
 
@@ -211,6 +340,10 @@ class Complex(AttributeField):
         super().__init__(validate=validate)
         self._subs = subs
 
+    def meet(self, others: Mapping[str, AttributeField]) -> None:
+        """Let the parts get to know the other fields."""
+        _introduce(self._subs, others)
+
     def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
         """Bind the sub-attributes of a single-valued complex attribute."""
         if attribute.type is not attributes.Type.COMPLEX or attribute.multi_valued:
@@ -220,6 +353,42 @@ class Complex(AttributeField):
             )
         slots = _slots(self._subs, attribute, site.table.mapper)
         return ComplexBinding(key, attribute, slots, site.table.links.c.stored)
+
+
+class FullName(AttributeField):
+    """One column with the whole name of a person: ``name = fields.FullName(User.name)``.
+
+    It is ``name.formatted``, and ``displayName`` where the schema says nothing else of it. A client
+    may send either of them, or ``givenName`` and ``familyName``: the column gets the first of
+    these that there is, or the user name where it can't be empty. All that is sent is read back
+    until the portal itself changes the name.
+
+    :param column: the host's mapped attribute, a text.
+    """
+
+    def __init__(self, column: InstrumentedAttribute[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._column = column
+
+    def _slot(self, attribute: attributes.Attribute, site: Site) -> Slot:
+        formatted = attribute.sub("formatted")
+        if attribute.name != NAME or formatted is None:
+            raise MappingError(f"fields.FullName is for name, not {attribute.name}.")
+        slot = column_slot(formatted, attribute_of(self._column, site.table.mapper))
+        if not slot.textual or slot.write is None:
+            raise MappingError(f"fields.FullName takes a column of text, and {slot.place} isn't.")
+        return slot
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the column."""
+        return FullNameBinding(attribute, self._slot(attribute, site), site.table)
+
+    def companions(self, others: Mapping[str, AttributeField], site: Site) -> dict[str, Binding]:
+        """Bind ``displayName`` to the column as well, unless the schema maps it."""
+        field = others.get(DISPLAY)
+        if not isinstance(field, Stored):
+            return {}
+        return {DISPLAY: DisplayOfName(field.scim, self._slot(self.scim, site), site.table)}
 
 
 class OneValue(AttributeField):
@@ -239,6 +408,10 @@ class OneValue(AttributeField):
                 self._constants[camel(name)] = source
             else:
                 self._sources[name] = source
+
+    def meet(self, others: Mapping[str, AttributeField]) -> None:
+        """Let the parts get to know the other fields."""
+        _introduce(self._sources, others)
 
     def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
         """Bind the one element."""
@@ -310,26 +483,33 @@ class Members(AttributeField):
     ``members = fields.Members(Team.members, groups=Team.subteams)``: where groups contain groups,
     those are members too.
 
-    :param source: a relationship with a secondary table (``Team.members``), or one to association
-        objects (``Team.memberships``), or a team's own :class:`MembershipStore`.
+    :param source: a relationship with a secondary table (``Team.members``), one to association
+        objects (``Team.memberships``), or one by a foreign key of the user (``Team.members`` over
+        ``User.team_id``); the same from the user's side (``User.teams``, ``User.team``); a list of
+        keys in a JSON or ARRAY column (``Team.member_ids`` or ``User.team_ids``); or a team's own
+        :class:`MembershipStore`.
     :param user: with association objects, their relationship to the user.
     :param groups: the same for nested groups; or a relationship by a foreign key to the group
         around (``Team.subteams`` over ``parent_id``), where each is inside one at most.
     :param group: with association objects for nested groups, their relationship to the inner one.
+    :param read_only: members are shown and can't be changed over SCIM. Then ``source`` may also be
+        a viewonly relationship, or a SELECT of the keys of groups and users.
     """
 
     def __init__(
         self,
-        source: InstrumentedAttribute[Any] | MembershipStore,
+        source: Any,
         *,
         user: InstrumentedAttribute[Any] | None = None,
-        groups: InstrumentedAttribute[Any] | MembershipStore | None = None,
+        groups: Any = None,
         group: InstrumentedAttribute[Any] | None = None,
+        read_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._users = (source, user)
         self._groups = (groups, group)
+        self._read_only = read_only
 
     def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
         """Bind the membership stores."""
@@ -338,12 +518,16 @@ class Members(AttributeField):
         table, users = site.table, site.users
         displays = site.displays
         people = MembersOfAKind(
-            store_of(*self._users, table, users), attribute, table, users, displays[users.name]
+            store_of(*self._users, table, users, read_only=self._read_only),
+            attribute,
+            table,
+            users,
+            displays[users.name],
         )
         nested = None
         groups, group = self._groups
         if groups is not None:
-            store = store_of(groups, group, table, table)
+            store = store_of(groups, group, table, table, read_only=self._read_only)
             nested = NestedGroups(store, attribute, table, displays[table.name])
         elif group is not None:
             raise MappingError(f"{site.owner}: group={label_of(group)} needs groups= beside it.")

@@ -39,6 +39,13 @@ class ResourceOptions(SchemaOpts):
         provider creates it, ``"refuse"`` answers 409.
     :ivar show_host_messages: whether the sentences of your own validators and setters
         (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
+    :ivar factory: makes the host's object of a new resource, given the values that were sent, by
+        attribute (``userName``) and by part (``name.givenName``); it returns a new object, which
+        the attributes are then written to. Without it, the model is called without arguments, or,
+        where it wants some, made as SQLAlchemy makes what it loads.
+    :ivar defaults: by attribute of the model, such as ``{User.role_id: 2}``, what new rows get: a
+        value, or a function without arguments that returns one. Existing rows never do.
+    :ivar read_only: nothing is written to the host's rows, as over a view or a subquery.
     :ivar unknown_members: of a group; what becomes of members whom SCIM doesn't know here.
         ``"skip"`` lets the others in and marks the activity entry as needing attention,
         ``"refuse"`` answers 400 and names them. Without it Entra and Okta are skipped for, which
@@ -56,6 +63,9 @@ class ResourceOptions(SchemaOpts):
         self.on_delete = getattr(meta, "on_delete", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
         self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
+        self.factory = getattr(meta, "factory", None)
+        self.defaults = dict(getattr(meta, "defaults", None) or {})
+        self.read_only = bool(getattr(meta, "read_only", False))
         self.unknown_members = getattr(meta, "unknown_members", None)
         self.unknown = marshmallow.EXCLUDE
         self.register = False
@@ -147,10 +157,7 @@ class ResourceSchema(marshmallow.Schema, metaclass=ResourceSchemaMeta):
     @functools.cached_property
     def _fills_in(self) -> bool:
         """Whether loading does anything about attributes that aren't given."""
-        fields = self.load_fields.values()
-        return any(self._hooks.values()) or any(
-            field.load_default is not marshmallow.missing for field in fields
-        )
+        return any(self._hooks.values())
 
     def validated(self, flat: Mapping[str, Any], *, partial: bool) -> dict[str, Any]:
         """Return the values that passed the team's validators, by flat key.
@@ -158,7 +165,7 @@ class ResourceSchema(marshmallow.Schema, metaclass=ResourceSchemaMeta):
         :param partial: only some attributes are given, as in a PATCH.
         :raises InvalidValue: when one didn't; the detail names the attribute.
         """
-        # What isn't given needs no look, unless a team's default or hook wants one.
+        # What isn't given needs no look, unless a team's hook wants one.
         partial = partial or (not self._fills_in and self._required <= flat.keys())
         try:
             loaded = self.load(dict(flat), partial=partial)

@@ -110,4 +110,7 @@ def host_attribute(mapper: Mapper[Any], key: str) -> HostAttribute:
             f"{label} has no SQL of one value: use fields.Computed(<SQL expression>, "
             "write=<function>)."
         )
+    if isinstance(expression.type, sa.types.NullType):
+        # SQL functions that SQLAlchemy doesn't know, such as substr(); most of them make text.
+        expression = sa.type_coerce(expression, sa.String())
     return HostAttribute(mapper, key, expression, column, settable, label)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 
 from ...models import (
     foreign,
@@ -18,10 +19,19 @@ from ...models import (
     unique,
     utcnow,
 )
-from ..errors import MappingError
 from .ids import new_id
+from .keys import KeyColumns
 
-__all__ = ["Link", "StoredJson", "declare_link", "primary_key_of"]
+__all__ = [
+    "Link",
+    "StoredJson",
+    "declare_link",
+    "key_names",
+    "leads_to",
+    "link_names",
+    "own_column",
+    "primary_key_of",
+]
 
 StoredJson = searchable_json()
 
@@ -51,47 +61,95 @@ class Link:
     others: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
 
 
-def primary_key_of(model: type[Any]) -> sa.Column[Any]:
-    """Return the primary key column of a host's model.
-
-    :raises MappingError: when the key has several columns.
-    """
-    columns = list(sa.inspect(model).local_table.primary_key.columns)
-    if len(columns) != 1:
-        names = ", ".join(column.name for column in columns)
-        raise MappingError(
-            f"{model.__name__} has a composite primary key ({names}); a link needs one column: "
-            "give the table a surrogate key, or map a model that has one."
-        )
-    key: sa.Column[Any] = columns[0]
-    return key
+def key_names(mapper: Mapper[Any]) -> tuple[str, ...]:
+    """Return the attributes of a model that are its primary key, as its mapper has it."""
+    return tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
 
 
-def declare_link(base: type[DeclarativeBase], model: type[Any], resource: str) -> type[Any]:
+def link_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a link that keep the attributes of the host's key."""
+    return ("host_id",) if len(names) == 1 else tuple(f"host_{name}" for name in names)
+
+
+def primary_key_of(model: type[Any]) -> KeyColumns:
+    """Return the primary key of a host's model, of one column or of several."""
+    names = key_names(sa.inspect(model))
+    return KeyColumns(tuple(getattr(model, name).expression for name in names))
+
+
+def declare_link(
+    base: type[DeclarativeBase], model: type[Any], resource: str, *, read_only: bool = False
+) -> type[Any]:
     """Declare ``scim_<resource>_link``, with a typed foreign key to the host's row.
+
+    A key of one column is kept in ``host_id``, one of several in ``host_<attribute>`` each.
 
     :param base: the extension's own base, over the metadata of the host's models.
     :param model: the host's model.
     :param resource: the SCIM resource type's name, ``"User"`` or ``"Group"``.
+    :param read_only: whether the model may be a view, which no foreign key can refer to.
     """
-    key = primary_key_of(model)
+    mapper: Mapper[Any] = sa.inspect(model)
     name = f"scim_{resource.lower()}_link"
-    host_id: Mapped[Any] = mapped_column(key.type, nullable=False)
+    columns = link_names(key_names(mapper))
+    constraints = [unique(*columns)]
+    referred = None if read_only else _referred(mapper)
+    if referred is not None:
+        constraints.append(foreign(columns, referred))
+    # Few rows are marked by a value in one of these.
+    for mark in ("deleted", "others"):
+        marked = f"{mark} IS NOT NULL"
+        constraints.append(index(f"ix_{name}_{mark}", mark, *columns, only=marked))
+    keys = zip(columns, mapper.primary_key, strict=True)
     return type(
         f"Scim{resource}Link",
         (Link, base),
         {
             "__tablename__": name,
-            "__table_args__": named(
-                base.metadata,
-                name,
-                unique("host_id"),
-                foreign("host_id", key),
-                # Few rows are marked by a value in one of these.
-                index(f"ix_{name}_deleted", "deleted", "host_id", only="deleted IS NOT NULL"),
-                index(f"ix_{name}_others", "others", "host_id", only="others IS NOT NULL"),
-            ),
+            "__table_args__": named(base.metadata, name, *constraints),
             "__doc__": f"What SCIM knows of one {model.__name__}.",
-            "host_id": host_id,
+            **{column: mapped_column(key.type, nullable=False) for column, key in keys},
         },
+    )
+
+
+def _referred(mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...] | None:
+    """Return the columns that a link's foreign key refers to, in the key's order.
+
+    They are those of the model's own table: where a subclass has a row of its own beside its
+    base's, the link goes with that one. None where no foreign key can refer to them.
+    """
+    own = tuple(own_column(mapper, key) for key in mapper.primary_key)
+    tables = {column.table for column in own}
+    table = own[0].table
+    if len(tables) != 1 or not isinstance(table, sa.Table):
+        return None
+    wanted = set(own)
+    uniques = [table.primary_key, *table.constraints]
+    if any(
+        isinstance(each, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+        and set(each.columns) == wanted
+        for each in uniques
+    ) or any(each.unique and set(each.columns) == wanted for each in table.indexes):
+        return own
+    return None
+
+
+def own_column(mapper: Mapper[Any], key: Any) -> sa.Column[Any]:
+    """Return the column of a mapper's own table that has a part of its key."""
+    table = mapper.local_table
+    if isinstance(table, sa.Table) and key.table is not table:
+        for column in table.primary_key.columns:
+            if leads_to(column, key):
+                return column
+    found: sa.Column[Any] = key
+    return found
+
+
+def leads_to(column: sa.Column[Any], key: Any) -> bool:
+    """Say whether a column refers to a key, directly or by that of another class between them."""
+    return any(
+        each.column is key or leads_to(each.column, key)
+        for each in column.foreign_keys
+        if each.column is not column
     )

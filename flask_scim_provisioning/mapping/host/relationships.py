@@ -6,12 +6,12 @@ import operator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import RelationshipDirection, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, lazyload
 
 from ..errors import MappingError
 from .attributes import label_of
 
-__all__ = ["direction_of", "is_plain", "joined", "relationship_of"]
+__all__ = ["direction_of", "is_plain", "joined", "relationship_of", "unloaded"]
 
 
 def direction_of(source: Any) -> RelationshipDirection | None:
@@ -58,3 +58,18 @@ def _terms(condition: Any) -> list[Any]:
     if getattr(condition, "operator", None) is operator.and_:
         return [term for each in condition.clauses for term in _terms(each)]
     return [condition]
+
+
+_EAGER = ("joined", "selectin", "subquery", "immediate", False)
+
+
+def unloaded(mapper: Mapper[Any]) -> list[Any]:
+    """Return the options that load an object without what its relationships would load with it.
+
+    A team whose members are loaded with it has 100,000 of them.
+    """
+    return [
+        lazyload(getattr(mapper.class_, each.key))
+        for each in mapper.relationships
+        if each.lazy in _EAGER
+    ]

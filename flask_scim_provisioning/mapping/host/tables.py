@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, Session, defer, lazyload
 from sqlalchemy.orm.exc import UnmappedColumnError
 
 from ...models import utcnow
@@ -15,6 +15,8 @@ from ..sql.backends import chunks, insert_unless_there
 from .attributes import HostAttribute, attribute_of
 from .ids import may_be_id, new_id
 from .keys import HostKey, KeyColumns
+from .links import key_names, leads_to, link_names, primary_key_of
+from .making import Defaults, Factory, Maker
 from .viewpoint import Viewpoint
 
 __all__ = ["HostTable"]
@@ -35,6 +37,8 @@ class HostTable:
     :ivar tenant_parameter: the name of the parameter that takes its value; members and groups meet
         in one statement, and each has its own.
     :ivar visible: SQL conditions; a row that doesn't meet them isn't there for SCIM.
+    :ivar read_only: whether nothing is written to the host's rows.
+    :ivar maker: makes the objects that become new rows.
     """
 
     def __init__(
@@ -48,6 +52,9 @@ class HostTable:
         tenant: Any = None,
         tenant_value: Callable[[str], Any] | None = None,
         visible: Sequence[sa.ColumnElement[bool]] = (),
+        read_only: bool = False,
+        factory: Factory | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         self.owner = owner
         self.name = name
@@ -56,16 +63,20 @@ class HostTable:
         self.mapper: Mapper[Any] = sa.inspect(model)
         self.link = link
         self.links: sa.Table = link.__table__
-        keys = [
-            self.mapper.get_property_by_column(column).key for column in self.mapper.primary_key
-        ]
-        self.key_names: tuple[str, ...] = tuple(keys)
-        self.key = KeyColumns(tuple(getattr(model, key).expression for key in keys))
+        self.key_names = key_names(self.mapper)
+        self.key = primary_key_of(model)
+        # Its tables, and those of the classes above and below.
+        line = (*self.mapper.iterate_to_root(), *self.mapper.self_and_descendants)
+        self._family = {
+            each.local_table for each in line if each.inherits is not None and not each.concrete
+        }
         self.link_key = self.link_key_of(self.links)
         self.tenant = None if tenant is None else self.attribute(tenant)
         self.tenant_parameter = f"{name.lower()}_tenant"
         self._tenant_value = tenant_value
         self.visible = tuple(visible)
+        self.read_only = read_only
+        self.maker = Maker(self.mapper, owner, factory, defaults)
         self._statements: dict[str, Any] = {}
 
     @property
@@ -85,12 +96,18 @@ class HostTable:
 
     def link_key_of(self, links: sa.FromClause) -> KeyColumns:
         """Return the host's key in a link table, or in an alias of it."""
-        if len(self.key_names) == 1:
-            return KeyColumns((links.c.host_id,))
-        return KeyColumns(tuple(links.c[f"host_{name}"] for name in self.key_names))
+        return KeyColumns(tuple(links.c[name] for name in link_names(self.key_names)))
 
-    def name_of(self, column: sa.Column[Any]) -> str | None:
-        """Return the name on the host's objects of a column of their tables."""
+    def name_of(self, column: Any) -> str | None:
+        """Return the name on the host's objects of a column of their tables.
+
+        In a hierarchy each class's table has the key once more; it is one and the same.
+        """
+        for name, key in zip(self.key_names, self.mapper.primary_key, strict=True):
+            if column is key or (
+                column.primary_key and column.table in self._family and leads_to(column, key)
+            ):
+                return name
         try:
             return self.mapper.get_property_by_column(column).key
         except UnmappedColumnError:
@@ -100,6 +117,22 @@ class HostTable:
         """Return the key of one of the host's objects."""
         values = tuple(getattr(entity, name) for name in self.key_names)
         return values[0] if len(values) == 1 else values
+
+    def load(self, session: Session, key: HostKey) -> Any | None:
+        """Return the host's object with a key, or None where its session finds none.
+
+        Whatever a model says of loading its relationships, none is loaded with it: writing needs
+        one or two of them, and a group's members may be many. What a model won't load at all, it
+        loads here when it is asked for.
+        """
+        return session.get(self.model, key, options=self.kept("loading", self._loading))
+
+    def _loading(self) -> list[Any]:
+        guarded = [prop for prop in self.mapper.column_attrs if getattr(prop, "raiseload", False)]
+        return [
+            lazyload("*"),
+            *(defer(getattr(self.model, prop.key), raiseload=False) for prop in guarded),
+        ]
 
     def link_values(self, key: HostKey) -> dict[str, Any]:
         """Return a key as the columns of a link."""
@@ -118,8 +151,12 @@ class HostTable:
         )
 
     def boundaries(self) -> list[sa.ColumnElement[bool]]:
-        """Return what limits every statement: the tenant, and what the team lets SCIM see."""
+        """Return what limits every statement: the model, the tenant, what SCIM may see."""
         conditions: list[sa.ColumnElement[bool]] = list(self.visible)
+        if self.mapper.inherits is not None and not self.mapper.concrete:
+            # Other rows of the same tables aren't this model's: whoever knows no more of a row than
+            # its key has to ask, and the mapper adds what makes it one.
+            conditions.append(self.key.columns[0].is_not(None))
         if self.tenant is not None:
             conditions.append(
                 self.tenant.expression

@@ -45,6 +45,11 @@ class Viewpoint:
         """The database's name in SQLAlchemy."""
         return self.connection.dialect.name
 
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether the host may leave out rows of what its sessions execute."""
+        return bool(self.session.dispatch.do_orm_execute)
+
     def execute(
         self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None
     ) -> sa.Result[*tuple[Any, ...]]:
@@ -57,7 +62,7 @@ class Viewpoint:
         :param parameters: beside those that every statement takes.
         """
         values = {**self.parameters, **(parameters or {})}
-        if self.session.dispatch.do_orm_execute:
+        if self.is_listened_to:
             with self.session.no_autoflush:
                 return self.session.execute(statement, values)
         return self.connection.execute(statement, values)
