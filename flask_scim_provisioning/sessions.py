@@ -21,6 +21,7 @@ from flask import g
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.pool import Pool, QueuePool, SingletonThreadPool, StaticPool
 
+from .mapping.access.reused_keys import guard_engine
 from .scim.errors import TemporarilyUnavailable
 
 __all__ = ["OwnSessions", "SessionSource", "is_autocommit"]
@@ -126,6 +127,7 @@ class OwnSessions:
         session = _like(host)
         # What a session has been told of binds can't be handed on.
         bind = self._primary(host if isinstance(host, Session) else session)
+        guard_engine(bind.engine, self._models)
         if isinstance(bind, sa.Engine):
             bind = _way_of(bind).apart or bind
 

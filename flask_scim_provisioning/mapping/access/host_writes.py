@@ -23,6 +23,7 @@ from ..host.own_writes import is_own_write
 from ..host.own_writes import own_writes as host_own_writes
 from ..host.tables import HostTable
 from ..resources import ResourceMapping
+from .reused_keys import KeyGuard
 
 __all__ = ["own_writes", "touch", "watch"]
 
@@ -40,6 +41,7 @@ def watch(mapping: ResourceMapping) -> None:
     found: _Watch | None = table.link.watch
     if found is None:
         found = table.link.watch = _Watch(table)
+        KeyGuard(table, mapping.models.external_id.__table__)
     found.see_rows(table.mapper, {*_secondary(mapping)}.union(*mapping.names.values()))
     for rows in _related(mapping):
         owners = [_plain(column) for column in rows.owner]
