@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy import orm
 
 # models begin
 from flask_appbuilder.models.sqla.base import SQLA
@@ -21,6 +22,10 @@ NEEDS = ("package:flask_appbuilder", "fields.LookupMany")
 
 
 # provisioning begin
+# Flask-AppBuilder declares User.roles from the other side, which is there once that is configured.
+orm.configure_mappers()
+
+
 class PortalUser(UserSchema):
     class Meta:
         model = User
