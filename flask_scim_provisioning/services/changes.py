@@ -16,6 +16,7 @@ from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
 from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
+from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -95,7 +96,7 @@ def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, A
     kept = values
     for rewrite in scope.dialect.placeholder_rewrites:
         kept = rewrite(kept, scope.notes)
-    return dict(kept)
+    return Checked(kept) if isinstance(values, Checked) else dict(kept)
 
 
 def takes_placeholders(mapping: ResourceMapping) -> bool:
@@ -118,7 +119,7 @@ def locked(
     projection: Projection | None = None,
 ) -> Found:
     """Return the resource, which nobody else changes until the transaction ends."""
-    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
+    wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
     reading.lock(mapping, resource_id, view)
     found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
     if found is None:
@@ -218,6 +219,10 @@ def save(
 
 
 def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
+    attribute = mapping.bindings[key].attribute
+    hides = attribute.hidden or len(attribute.visible_parts) < len(attribute.sub_attributes)
+    if hides and new is not None:
+        return True  # a version that stays would tell that the value has been guessed
     normalise = mapping.bindings[key].normalise
     return bool(_given(normalise(new)) != _given(normalise(old)))
 

@@ -21,7 +21,7 @@ from tests.portal import Host, Portal
 
 from .hosts import open_portal
 
-__all__ = ["SHAPES", "Teams", "opened", "shape"]
+__all__ = ["SHAPES", "Teams", "opened", "with_strategy"]
 
 Declare = Callable[[SimpleNamespace], Any]
 """Adds what a shape needs to the models, and returns the ``fields.Members`` of it."""
@@ -48,7 +48,7 @@ def host_of(name: str) -> Host:
 
     db = SQLAlchemy(model_class=Base)
     parts = SimpleNamespace(db=db, user={}, team={}, uuid_keys="uuid" in name, options={})
-    declare = SHAPES[name]
+    declare = SHAPES.get(name) or SHOWN[name]
     made: dict[str, Any] = {}
 
     def key() -> Any:
@@ -196,14 +196,18 @@ def _plain(parts: SimpleNamespace) -> Any:
 @shape("further columns")
 def _further_columns(parts: SimpleNamespace) -> Any:
     counter = itertools.count(1)
+    parts.next = {}
+    new = parts.next.get
     parts.rows = sa.Table(
         "membership",
         parts.db.metadata,
         sa.Column("id", sa.Uuid, primary_key=True, default=uuid.uuid4),
         sa.Column("team", sa.ForeignKey("team.id"), key="team_id", nullable=False),
         sa.Column("usr", sa.ForeignKey("user.id"), key="user_id", nullable=False),
-        sa.Column("badge", sa.String(36), nullable=False, default=lambda: f"b{next(counter)}"),
-        sa.Column("level", sa.Integer, nullable=False, default=1),
+        sa.Column(
+            "badge", sa.String(36), nullable=False, default=lambda: new("badge", str(next(counter)))
+        ),
+        sa.Column("level", sa.Integer, nullable=False, default=lambda: new("level", 1)),
         sa.Column("source", sa.String(20), nullable=False, server_default="directory"),
         sa.Column("added", sa.DateTime(timezone=True), default=lambda: datetime.now(UTC)),
         sa.UniqueConstraint("team_id", "user_id"),
@@ -313,9 +317,9 @@ def _condition_on_people(parts: SimpleNamespace) -> Any:
 
 
 def _object(parts: SimpleNamespace, more: dict[str, Any] | None = None, **team: Any) -> Any:
-    parts.team = {
-        "memberships": relationship("Membership", cascade="all, delete-orphan", **team),
-    }
+    if "viewonly" not in team:
+        team["cascade"] = "all, delete-orphan"
+    parts.team = {"memberships": relationship("Membership", **team)}
     parts.models()
     parts.Membership = type(
         "Membership",
@@ -479,3 +483,118 @@ def _array_of_the_team(parts: SimpleNamespace) -> Any:
     parts.team = {"member_ids": mapped_column(column, default=list)}
     parts.models()
     return fields.Members(parts.Team.member_ids)
+
+
+def _nested(parts: SimpleNamespace, **team: Any) -> None:
+    parts.rows = _pairs(parts)
+    parts.team = {"members": relationship("User", secondary=parts.rows), **team}
+    parts.models()
+
+
+@shape("nested by a list")
+def _nested_by_a_list(parts: SimpleNamespace) -> Any:
+    _nested(parts, inner_ids=mapped_column(sa.JSON, default=list))
+    return fields.Members(parts.Team.members, groups=parts.Team.inner_ids)
+
+
+@shape("nested by a condition")
+def _nested_by_a_condition(parts: SimpleNamespace) -> Any:
+    inside = sa.Table(
+        "inside",
+        parts.db.metadata,
+        sa.Column("id", sa.Uuid, primary_key=True, default=uuid.uuid4),
+        sa.Column("outer_id", sa.ForeignKey("team.id"), nullable=False),
+        sa.Column("inner_id", sa.ForeignKey("team.id"), nullable=False),
+        sa.Column("is_current", sa.Boolean, nullable=False),
+    )
+    _nested(
+        parts,
+        inner=relationship(
+            "Team",
+            secondary=inside,
+            primaryjoin=lambda: sa.and_(inside.c.outer_id == parts.Team.id, inside.c.is_current),
+            secondaryjoin=lambda: inside.c.inner_id == parts.Team.id,
+        ),
+    )
+    parts.inside = inside
+    return fields.Members(parts.Team.members, groups=parts.Team.inner)
+
+
+@shape("nested by a parent that is heard")
+def _nested_by_a_parent(parts: SimpleNamespace) -> Any:
+    _nested(
+        parts,
+        parent_id=mapped_column(sa.ForeignKey("team.id"), nullable=True),
+        parent=relationship("Team", remote_side="Team.id", back_populates="inner"),
+        inner=relationship("Team", back_populates="parent"),
+    )
+    sa.event.listen(parts.Team, "after_update", lambda *_: None)
+    return fields.Members(parts.Team.members, groups=parts.Team.inner)
+
+
+def _shown(parts: SimpleNamespace) -> None:
+    parts.rows = rows = _pairs(parts, sa.Column("level", sa.Integer, nullable=False))
+    parts.team = {
+        "members": relationship(
+            "User",
+            secondary=rows,
+            secondaryjoin=lambda: sa.and_(rows.c.user_id == parts.User.id, rows.c.level > 1),
+            viewonly=True,
+        ),
+        "all_members": relationship("User", secondary=rows, viewonly=True),
+    }
+    parts.models()
+
+
+# Shapes that aren't changed over SCIM are no shapes for every test.
+SHOWN: dict[str, Declare] = {}
+
+
+def _shown_shape(name: str) -> Callable[[Declare], Declare]:
+    def register(declare: Declare) -> Declare:
+        SHOWN[name] = declare
+        return declare
+
+    return register
+
+
+@_shown_shape("shown by a relationship")
+def _shown_by_a_relationship(parts: SimpleNamespace) -> Any:
+    _shown(parts)
+    return fields.Members(parts.Team.members, read_only=True)
+
+
+@_shown_shape("shown by a select")
+def _shown_by_a_select(parts: SimpleNamespace) -> Any:
+    _shown(parts)
+    rows = parts.rows
+    pairs = sa.select(rows.c.team_id, rows.c.user_id).where(rows.c.level > 1)
+    return fields.Members(pairs, read_only=True)
+
+
+@_shown_shape("shown by objects")
+def _shown_by_objects(parts: SimpleNamespace) -> Any:
+    level = mapped_column(sa.Integer, nullable=False)
+    _object(
+        parts,
+        {"level": level},
+        primaryjoin="and_(Membership.team_id == Team.id, Membership.level > 1)",
+        viewonly=True,
+    )
+    return fields.Members(parts.Team.memberships, user=parts.Membership.user, read_only=True)
+
+
+def with_strategy(strategy: str) -> str:
+    """Register a shape whose relationships are loaded in one of SQLAlchemy's ways."""
+    name = f"loaded by {strategy}"
+
+    def declare(parts: SimpleNamespace) -> Any:
+        parts.rows = _pairs(parts)
+        both: dict[str, Any] = {"secondary": parts.rows, "lazy": strategy, "passive_deletes": True}
+        parts.user = {"teams": relationship("Team", back_populates="members", **both)}
+        parts.team = {"members": relationship("User", back_populates="teams", **both)}
+        parts.models()
+        return fields.Members(parts.Team.members)
+
+    SHOWN.setdefault(name, declare)
+    return name

@@ -161,12 +161,12 @@ class _Watch:
             if key is None or session is None or is_own_write(session, self._table, key):
                 continue
             moved = _moved(session)
-            if (self._links, key) not in moved and self._is_there(connection):
+            if (self._links, key) not in moved and self.is_there(connection):
                 moved.add((self._links, key))
                 named = self._table.link_key.parameters("host_key", key)
                 connection.execute(self._move, {**named, "now": moment()})
 
-    def _is_there(self, connection: sa.Connection) -> bool:
+    def is_there(self, connection: sa.Connection) -> bool:
         """Say whether the table is there: a portal before its migration goes on as before.
 
         It is looked for until it is found, once in each schema of each database.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper, RelationshipDirection, Session
+from sqlalchemy.orm import Mapper, RelationshipDirection, Session, selectinload
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.base import PassiveFlag
 
@@ -193,6 +193,10 @@ class AssociationObjects:
             .limit(CHUNK)
             .options(*unloaded(self.mapper))
         )
+        if self._member_relation is not None:
+            # For the host's listeners, who ask each membership for its member.
+            member = selectinload(getattr(self.model, self._member_relation))
+            statement = statement.options(member.options(*unloaded(self._members.mapper)))
         while True:
             with session.no_autoflush:
                 found = session.scalars(statement, {**view.parameters, **keys}).all()

@@ -75,7 +75,9 @@ def is_plainly_made(mapper: Mapper[Any]) -> bool:
     constructor = getattr(manager, "original_init", None)
     module = getattr(constructor, "__module__", None) or "builtins"
     custom = module.partition(".")[0] not in ("builtins", "sqlalchemy")
-    return not custom and not _hears_attributes(mapper, mapper.column_attrs.keys())
+    return not (
+        custom or mapper.validators or _hears_attributes(mapper, mapper.column_attrs.keys())
+    )
 
 
 def _is_intricate(mapper: Mapper[Any]) -> bool:

@@ -81,15 +81,16 @@ def violation(error: DBAPIError, table: sa.Table) -> Violation | None:
     """Return what a failed statement has violated; None where it failed for another reason."""
     cause: Any = error.orig
     message = str(cause)
+    # A driver of MySQL may give both; its numbers say more than the general "23000".
     state, number = _state(cause), _number(cause)
-    if state is not None:
-        kind = _SQLSTATES.get(state)
-        if kind is not None:
-            return _on_postgresql(kind, cause, message, table)
-    elif number is not None:
+    if number is not None:
         kind = _ERRNOS.get(number)
         if kind is not None:
             return _on_mysql(kind, message, table)
+    elif state is not None:
+        kind = _SQLSTATES.get(state)
+        if kind is not None:
+            return _on_postgresql(kind, cause, table)
     else:
         for words, kind in _WORDS:
             if words in message:
@@ -102,7 +103,7 @@ def violation(error: DBAPIError, table: sa.Table) -> Violation | None:
 def is_no_table(error: DBAPIError) -> bool:
     """Say whether a statement failed because a view takes no rows."""
     cause: Any = error.orig
-    code = _state(cause) or _number(cause)
+    code = _number(cause) or _state(cause)
     return code in _NOT_WRITABLE or "because it is a view" in str(cause)
 
 
@@ -116,7 +117,7 @@ def _number(cause: Any) -> int | None:
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
-def _on_postgresql(kind: Violated, cause: Any, message: str, table: sa.Table) -> Violation:
+def _on_postgresql(kind: Violated, cause: Any, table: sa.Table) -> Violation:
     diagnostics = getattr(cause, "diag", None)
     name = getattr(diagnostics, "constraint_name", None)
     detail = getattr(diagnostics, "message_detail", None) or ""
