@@ -65,7 +65,9 @@ def view_of(scope: Scope, mapping: ResourceMapping) -> Viewpoint:
     """Return the eyes of a scope on one resource type, on the session's connection."""
     connection = scope.session.connection(bind_arguments={"mapper": mapping.table.mapper})
     tenants = mapping.tenants_of(scope.tenant)
-    return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
+    return Viewpoint(
+        scope.session, connection, scope.integration_id, tenants, scope.base_url, scope.notes
+    )
 
 
 def validated(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session, load_only
 
 from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
@@ -108,7 +108,15 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = session.get(mapping.model, key)
+    try:
+        entity = session.get(mapping.model, key)
+    except SQLAlchemyError:
+        raise
+    except Exception:  # a value that can't be read, of an attribute that may not be wanted
+        names = [getattr(mapping.model, name) for name in mapping.table.key_names]
+        entity = session.get(
+            mapping.model, key, options=[load_only(*names)], populate_existing=True
+        )
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."
