@@ -78,7 +78,9 @@ def view_of(scope: Scope, mapping: ResourceMapping, node: Filter | None = None) 
     if node is not None and leaves(node) > _USUAL_TERMS:
         connection = connection.execution_options(compiled_cache=None)
     tenants = mapping.tenants_of(scope.tenant)
-    return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
+    return Viewpoint(
+        scope.session, connection, scope.integration_id, tenants, scope.base_url, scope.notes
+    )
 
 
 def validated(

@@ -6,11 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy import orm
 
 # models begin
 from flask_appbuilder.models.sqla.base import SQLA
 from flask_appbuilder.security.sqla.models import Group, Role, User
+from sqlalchemy import orm
 
 db = SQLA(metadata=User.metadata)
 # models end
