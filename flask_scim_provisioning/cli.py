@@ -575,12 +575,24 @@ def _findings() -> Iterable[Finding]:
             "SCIM_EXTERNAL_URL is not set: behind a proxy, set it or use Werkzeug's ProxyFix, or "
             "identity providers get URLs that they can't reach.",
         )
-    connection = state.session.connection()
-    present = set(sa.inspect(connection).get_table_names())
-    tables = [
-        table.name for table in state.metadata.sorted_tables if table.name.startswith("scim_")
+    try:
+        connection = state.session.connection()
+    except RuntimeError as error:
+        yield Finding("problem", str(error))
+        return
+    if state.sessions.host_autocommits:
+        yield Finding(
+            "warning",
+            "The portal's connections are in AUTOCOMMIT. SCIM has connections of its own that "
+            "aren't, so that a refused request changes nothing; what your setters and listeners "
+            "write by other connections can't be undone.",
+        )
+    inspector = sa.inspect(connection)
+    missing = [
+        table.name
+        for table in state.metadata.sorted_tables
+        if table.name.startswith("scim_") and not inspector.has_table(table.name, table.schema)
     ]
-    missing = [table for table in tables if table not in present]
     if missing:
         yield Finding(
             "problem",

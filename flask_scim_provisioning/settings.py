@@ -58,6 +58,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
 def _days(value: Any) -> int | None:
     if value is None:
         return None
@@ -74,6 +80,27 @@ def _seconds(value: Any) -> int | None:
         return _count(value)
     except ValueError:
         raise ValueError("a whole number of seconds, 1 or more, or None") from None
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("the value True or False")
+    return value
+
+
+def _number(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return _count(value)
+    except ValueError:
+        raise ValueError("a whole number, 1 or more, or None") from None
+
+
+def _store(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and "://" in value):
+        return value
+    raise ValueError('a URL such as "redis://localhost:6379", or None')
 
 
 def _template(value: Any) -> str | None:
@@ -100,6 +127,13 @@ SETTINGS = (
         _count,
     ),
     Setting(
+        "SCIM_ANNOUNCE_PAGINATION",
+        True,
+        "Whether `/ServiceProviderConfig` has the attribute `pagination` of RFC 9865; switch it "
+        "off for a client that refuses what it doesn't know. Cursors work all the same.",
+        _switch,
+    ),
+    Setting(
         "SCIM_CURSOR_SECONDS",
         86_400,
         "How long a cursor of a search may be used (seconds); None for ever.",
@@ -124,6 +158,27 @@ SETTINGS = (
         "(seconds); less than your server's own time-out, which is 30 in gunicorn.",
         _count,
     ),
+    Setting(
+        "SCIM_RATE_LIMIT",
+        60_000,
+        "How many requests of one integration are answered in a minute; the others get 429 with "
+        "Retry-After. None for any number.",
+        _number,
+    ),
+    Setting(
+        "SCIM_REFUSED_RATE_LIMIT",
+        600,
+        "How many tokens that open nothing one address may show in a minute, before it gets 429. "
+        "None for any number.",
+        _number,
+    ),
+    Setting(
+        "SCIM_RATE_LIMIT_STORAGE",
+        None,
+        'Where all processes count together, such as "redis://localhost:6379" (needs the extra '
+        "rate-limits); None lets each process count for itself.",
+        _store,
+    ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),
     Setting(
         "SCIM_MAX_VALUES",
@@ -137,6 +192,13 @@ SETTINGS = (
         250_000,
         "How much of one resource is kept beside your own columns (bytes).",
         _count,
+    ),
+    Setting(
+        "SCIM_OBEY_HOST_HOOKS",
+        False,
+        "Whether your own before_request functions may refuse or answer SCIM requests; they are "
+        "called in any case, and 429 and 5xx hold in any case.",
+        _flag,
     ),
     Setting(
         "SCIM_PROVISIONING_BASE_TEMPLATE",

@@ -119,6 +119,8 @@ def drop_tables(url: str) -> None:
             connection.exec_driver_sql("CREATE SCHEMA public")
         else:
             connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
+            for view in sa.inspect(connection).get_view_names():
+                connection.exec_driver_sql(f"DROP VIEW `{view}`")
             for table in sa.inspect(connection).get_table_names():
                 connection.exec_driver_sql(f"DROP TABLE `{table}`")
 

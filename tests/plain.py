@@ -162,6 +162,7 @@ def plain_portal(
     groups: bool = True,
     setter: Callable[..., None] | None = None,
     has_active: bool = True,
+    before: Callable[[Flask], None] | None = None,
 ) -> PlainPortal:
     """Build a portal, its tables included.
 
@@ -169,6 +170,7 @@ def plain_portal(
     :param engine: options of ``create_engine``.
     :param session: options of the portal's sessions.
     :param flask: options of ``Flask``.
+    :param before: what the portal does to its application before we are registered.
     :param groups: as for ``models_of``, and so are ``setter`` and ``has_active``.
     """
     shape: dict[str, Any] = {"groups": groups, "setter": setter, "has_active": has_active}
@@ -176,6 +178,8 @@ def plain_portal(
     app = Flask("portal", **(flask or {}))
     app.config.update(SECRET_KEY="test", TESTING=True, **(config or {}))
     stack = ExitStack()
+    if before is not None:
+        before(app)
     if source == "flask-sqlalchemy":
 
         class Base(DeclarativeBase):

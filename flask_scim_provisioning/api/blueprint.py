@@ -3,31 +3,46 @@
 Flask's own routing would answer a wrong path or method with a page of the host's, and a path with a
 slash too many with a redirect; and both before anybody has shown a token. So one rule takes every
 path and every method, and the table in ``routes`` decides.
+
+The host's ``before_request`` functions are for people with browsers: they send who isn't signed in
+to a page, or want a token of a form. They are called, because what they leave in ``flask.g`` is
+used after the request, but an identity provider answers to its bearer token only.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask.blueprints import BlueprintSetupState
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import HTTPException, abort
 from werkzeug.routing import BaseConverter
 
 from ..dialects import Generic, recognised_by_body
-from ..scim.errors import EndpointNotFound, MethodNotAllowed
+from ..routing import everywhere
+from ..scim.errors import EndpointNotFound, MethodNotAllowed, TooManyRequests, Unauthorized
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
 from .authentication import authenticate, origin, request_id, shows_token
+from .rate_limits import RateLimits
 from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
 
+logger = logging.getLogger(__name__)
+
 _NAME = "scim_api"
+_LIMITS = "scim_rate_limits"
 _BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
+
+
+_TOO_MANY_REQUESTS = 429
 
 
 class _Rest(BaseConverter):
@@ -37,18 +52,18 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
-def create_blueprint(url_prefix: str) -> Blueprint:
+def create_blueprint(url_prefix: str, *, obey_host_hooks: bool = False) -> Blueprint:
     """Return the blueprint of the SCIM endpoints.
 
-    The host's own ``before_request`` functions run before it, as they do before every view: a login
-    wall has to let paths below ``SCIM_URL_PREFIX`` pass. What such a function aborts with is
-    answered as a SCIM error.
-
     :param url_prefix: Where the endpoints begin, such as ``/api/v1``; without a slash at its end.
+    :param obey_host_hooks: Whether the host's ``before_request`` functions decide about requests as
+        they do before every view. What one aborts with is then answered as a SCIM error.
     """
     blueprint = Blueprint(_NAME, __name__)
     blueprint.url_value_preprocessor(_begin)
     blueprint.record_once(lambda state: _add_rules(state, f"{url_prefix}/{_BASE}"))
+    if not obey_host_hooks:
+        blueprint.record_once(lambda state: _go_first(cast("Flask", state.app)))
     blueprint.after_request(_finish)
     failures.register(blueprint)
     return blueprint
@@ -67,9 +82,60 @@ def _add_rules(state: BlueprintSetupState, base: str) -> None:
                 methods=None,
                 strict_slashes=False,
                 merge_slashes=False,
+                **everywhere(app),
             )
         )
     app.view_functions[endpoint] = _dispatch
+    app.extensions[_LIMITS] = RateLimits.of(app.extensions[EXTENSION].settings)
+
+
+def _go_first(app: Flask) -> None:
+    """Be called before any ``before_request`` function of the host, whoever came first."""
+    app.before_request_funcs.setdefault(None, []).insert(0, _answer)
+
+
+def _answer() -> Response | None:
+    """Answer an identity provider, whatever the host's ``before_request`` functions say.
+
+    One that says 429, or fails with a status of the server's, is heeded: a rate limit and
+    maintenance hold for everybody.
+    """
+    if request.blueprint != _NAME or request.routing_exception is not None:
+        return None
+    functions = current_app.before_request_funcs[None]
+    for function in functions[functions.index(_answer) + 1 :]:
+        _call(function)
+    return current_app.make_response(current_app.dispatch_request())
+
+
+def _call(function: Callable[[], Any]) -> None:
+    """Call a ``before_request`` function of the host.
+
+    :raises HTTPException: when what it says holds for everybody.
+    """
+    try:
+        said = current_app.ensure_sync(function)()
+    except HTTPException as error:
+        if _holds_for_everybody(error.get_response().status_code):
+            raise
+    except Exception as error:
+        # It was written for requests of somebody who is signed in.
+        name = getattr(function, "__qualname__", "?")
+        logger.warning(
+            "Request %s: %s, which the portal calls before requests, failed with %s.",
+            g.scim_request_id,
+            name,
+            type(error).__name__,
+        )
+    else:
+        if said is not None:
+            status = current_app.make_response(said).status_code
+            if _holds_for_everybody(status):
+                abort(status)
+
+
+def _holds_for_everybody(status: int) -> bool:
+    return status == _TOO_MANY_REQUESTS or status >= 500
 
 
 def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -82,13 +148,20 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     g.scim_started = time.perf_counter()
     g.scim_request_id = request_id()
     g.scim_scope = g.scim_endpoint = None
+    g.scim_unrecorded = False
     g.scim_action = Action.REQUEST
+    reading.keep_body()
     csrf = current_app.extensions.get("csrf")
     if isinstance(csrf, CSRFProtect):
         csrf.exempt(current_app.blueprints[_NAME])
 
 
-def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> ScimResponse:
+def _dispatch(
+    scim_tenant: str,
+    scim_integration: str,
+    scim_path: str = "",
+    scim_host: str = "",  # noqa: ARG001 - the rule has it where the portal matches hosts
+) -> ScimResponse:
     """Authenticate, find the endpoint, look at the body, call the view; in this order.
 
     The body is received first, because authentication takes a connection of the database; whoever
@@ -99,18 +172,28 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
     endpoint = routes.find(scim_path)
     method = "GET" if request.method == "HEAD" else request.method
     call = endpoint.route.calls.get(method) if endpoint is not None else None
+    limits: RateLimits = current_app.extensions[_LIMITS]
+    _refuse_hurry(limits.address(request.remote_addr))
     body = None
     if call is not None and call.reads_body and shows_token():
         body = reading.received_body(state.settings[call.limit])
     state.sessions.require_writer()
-    scope = g.scim_scope = authenticate(
-        state,
-        scim_tenant,
-        scim_integration,
-        started=g.scim_started,
-        identity=g.scim_request_id,
-        origin=g.scim_origin,
-    )
+    try:
+        scope = g.scim_scope = authenticate(
+            state,
+            scim_tenant,
+            scim_integration,
+            started=g.scim_started,
+            identity=g.scim_request_id,
+            origin=g.scim_origin,
+        )
+    except Unauthorized:
+        limits.refused(request.remote_addr)
+        raise
+    hurry = limits.integration(scope.integration_id)
+    if hurry is not None:
+        g.scim_unrecorded = limits.is_told(scope.integration_id)
+        _refuse_hurry(hurry)
     if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
     g.scim_endpoint = endpoint
@@ -137,6 +220,15 @@ def _dispatch(scim_tenant: str, scim_integration: str, scim_path: str = "") -> S
 def _is_served(route: routes.Route, state: ProvisioningState) -> bool:
     """Say whether the portal has what a route is about: one with users only has no groups."""
     return route.resources is None or route.resources in state.mappings
+
+
+def _refuse_hurry(seconds: int | None) -> None:
+    if seconds is not None:
+        raise TooManyRequests(
+            "More requests came in a minute than this portal answers; send this one again when "
+            "Retry-After says.",
+            retry_after=seconds,
+        )
 
 
 def _finish(response: Response) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from flask import request
@@ -19,7 +19,7 @@ from ..scim.errors import (
     ScimError,
     UnsupportedMediaType,
 )
-from ..scim.messages import SearchRequest, read_json, read_patch_envelope
+from ..scim.messages import ReadFilter, SearchRequest, read_json, read_patch_envelope
 from ..scim.patch import Operation
 from ..scim.projection import Projection
 from ..scim.urns import MEDIA_TYPE
@@ -27,6 +27,7 @@ from ..scim.versions import Preconditions
 from ..services.scope import Scope
 
 __all__ = [
+    "keep_body",
     "operations",
     "payload",
     "preconditions",
@@ -83,25 +84,67 @@ def _refuse(error: Exception) -> NoReturn:
     raise error
 
 
+def keep_body() -> None:
+    """Keep what the host's own functions read of the body, which can be read once."""
+    request.environ["wsgi.input"] = _Kept(request.environ["wsgi.input"])
+
+
+class _Kept(io.RawIOBase):
+    """The input of a request, with what somebody has read of it already."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__()
+        self._source = source
+        self._kept: list[bytes] | None = []
+
+    def readable(self) -> bool:
+        """It is for reading only."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on."""
+        data: bytes = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        if self._kept is not None:
+            self._kept.append(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what was read until now, and keep no more."""
+        data = b"".join(self._kept or ())
+        self._kept = None
+        return data
+
+
+def _already_read() -> bytes:
+    source = request.environ.get("wsgi.input")
+    return source.take() if isinstance(source, _Kept) else b""
+
+
 def _bytes(max_bytes: int) -> bytes:
     if request.content_length is not None and request.content_length > max_bytes:
         _refuse_size(max_bytes)
-    chunks, size = [], 0
+    chunks = [_already_read()]
+    size = len(chunks[0])
+    if size > max_bytes:
+        _refuse_size(max_bytes)
+    if size and size == request.content_length:
+        return chunks[0]
     while chunk := request.stream.read(min(_CHUNK, max_bytes + 1 - size)):
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:
             _refuse_size(max_bytes)
-    if chunks:
+    if size:
         return b"".join(chunks)
-    # Somebody else may have read it: a request loader, or a hook of the host's.
+    # Somebody may have read it even before the request was matched; then Werkzeug has it.
     data = request.get_data()
     if len(data) > max_bytes:
         _refuse_size(max_bytes)
     if not data and request.content_length:
         logger.error(
-            "A function of the portal reads the bodies of SCIM requests before they get there, and "
-            "keeps none of them; let it call request.get_data() or request.get_json()."
+            "Something reads the bodies of SCIM requests before the portal sees them, and keeps "
+            "none of them; let it call request.get_data()."
         )
         raise InternalError
     return data
@@ -120,24 +163,26 @@ def payload(scope: Scope, mapping: ResourceMapping) -> Mapping[str, Any]:
 
 def operations(scope: Scope, mapping: ResourceMapping) -> list[Operation]:
     """Return the operations in the body, clean by the RFC."""
-    raw = read_patch_envelope(scope.request_body)
-    return scope.dialect.operations(raw, mapping.resource_type, scope.notes)
+    sent = read_patch_envelope(scope.request_body)
+    return scope.dialect.operations(sent, mapping.resource_type, scope.notes)
 
 
 def search_from_query(scope: Scope) -> SearchRequest:
     """Return the search in the query string (RFC 7644 section 3.4.2); unknown names are ignored."""
-    return _clean(scope, SearchRequest.from_query(request.args))
+    return SearchRequest.from_query(request.args, _filter_reader(scope))
 
 
 def search_from_body(scope: Scope) -> SearchRequest:
     """Return the search in the body (RFC 7644 section 3.4.3)."""
-    return _clean(scope, SearchRequest.from_body(scope.request_body))
+    return SearchRequest.from_body(scope.request_body, _filter_reader(scope))
 
 
-def _clean(scope: Scope, search: SearchRequest) -> SearchRequest:
-    if search.filter is None:
-        return search
-    return replace(search, filter=scope.dialect.filter(search.filter, scope.notes))
+def _filter_reader(scope: Scope) -> ReadFilter:
+    return functools.partial(scope.dialect.filter, notes=scope.notes)
+
+
+def _unread(_text: str) -> None:
+    """A filter beside a resource's id asks for nothing."""
 
 
 def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
@@ -145,7 +190,7 @@ def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
     requested = scope.dialect.requested
     if not request.query_string:
         return Projection.of(mapping.resource_type, requested=requested)
-    search = SearchRequest.from_query(request.args)
+    search = SearchRequest.from_query(request.args, _unread)
     return Projection.of(
         mapping.resource_type, search.attributes, search.excluded_attributes, requested
     )

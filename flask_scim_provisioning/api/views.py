@@ -137,6 +137,12 @@ def service_provider_config(state: ProvisioningState, scope: Scope) -> ScimRespo
     """``GET /ServiceProviderConfig`` (RFC 7644 section 4)."""
     _refuse_filter()
     settings = state.settings
+    pagination = Pagination(
+        state.seal is not None,
+        settings["SCIM_DEFAULT_RESULTS"],
+        settings["SCIM_MAX_RESULTS"],
+        settings["SCIM_CURSOR_SECONDS"],
+    )
     return responses.document(
         discovery.service_provider_config(
             scope.base_url,
@@ -145,12 +151,7 @@ def service_provider_config(state: ProvisioningState, scope: Scope) -> ScimRespo
             bulk=BulkLimits(
                 settings["SCIM_BULK_MAX_OPERATIONS"], settings["SCIM_BULK_MAX_PAYLOAD"]
             ),
-            pagination=Pagination(
-                state.seal is not None,
-                settings["SCIM_DEFAULT_RESULTS"],
-                settings["SCIM_MAX_RESULTS"],
-                settings["SCIM_CURSOR_SECONDS"],
-            ),
+            pagination=pagination if settings["SCIM_ANNOUNCE_PAGINATION"] else None,
         )
     )
 

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
 from ..assets import STATIC, TEMPLATES
+from ..routing import EverywhereBlueprint
 from ..services.integrations import (
     IntegrationInvalid,
     IntegrationNotFound,
@@ -40,6 +41,8 @@ _ROUTES = (
     ("/<integration_id>/dismiss", troubles.dismiss, _POST),
     ("/<integration_id>/activity", activity.show_activity, _READ),
     ("/<integration_id>/activity/<int:entry_id>", activity.show_entry, _READ),
+    ("/<integration_id>/people", integrations.show_people, _READ),
+    ("/<integration_id>/groups", integrations.show_groups, _READ),
     ("/<integration_id>/mapping", integrations.show_mapping, _READ),
     ("/<integration_id>/credentials", credentials.show_credentials, _READ),
     ("/<integration_id>/connect", integrations.connect, _READ),
@@ -55,7 +58,7 @@ _ROUTES = (
 
 def create_blueprint() -> Blueprint:
     """Make the blueprint ``scim_console``; its place is ``SCIM_CONSOLE_PREFIX``."""
-    blueprint = Blueprint(
+    blueprint = EverywhereBlueprint(
         "scim_console", __name__, template_folder=str(TEMPLATES), static_folder=str(STATIC)
     )
     for rule, view, methods in _ROUTES:

@@ -467,6 +467,48 @@ _PROVIDERS = (
         ),
     ),
     Provider(
+        name="rauthy",
+        title="Rauthy",
+        label="Rauthy",
+        hint="Sends each change, and the whole object of a group.",
+        endpoint_field="Base URI",
+        token_field="Bearer Token",  # noqa: S106 - the name of a field
+        first_sync="Rauthy sends its first requests when SCIM is enabled for the client.",
+        steps=(
+            Step(
+                "Connect it",
+                ("Open the client in Rauthy's administration, and its **SCIM** tab. Enter:",),
+                (
+                    Setting("Base URI", ENDPOINT, True),
+                    Setting("Bearer Token", TOKEN),
+                    Setting("Sync Groups", "on"),
+                ),
+                ("Enable SCIM for the client, and save.",),
+            ),
+            _START,
+        ),
+    ),
+    Provider(
+        name="canaille",
+        title="Canaille",
+        label="Canaille",
+        hint="Reads what this portal can do first, and then sends each change.",
+        endpoint_field="",
+        token_field="",
+        first_sync="Canaille sends its first requests with the first change of a user.",
+        steps=(
+            Step(
+                "Connect it",
+                (
+                    "Register this portal as a client of Canaille, switch provisioning by SCIM on "
+                    "in Canaille's configuration, and give the client:",
+                ),
+                (Setting("SCIM endpoint", ENDPOINT, True), Setting("Access token", TOKEN)),
+            ),
+            _START,
+        ),
+    ),
+    Provider(
         name="generic",
         title="the identity provider",
         label="Other (generic)",

@@ -1,13 +1,14 @@
 """What a dialect is, and the leniency that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 from ..scim.attributes import ResourceType
 from ..scim.errors import InvalidSyntax, ScimError, shown
+from ..scim.filters import Filter
 from ..scim.patch import Operation
-from . import filters, values
+from . import filters, operations, values
 from .filters import ComparisonRewrite, FilterRewriter, Repair
 from .notes import Notes, leave
 from .operations import BodyRewrite, OperationRewriter, TextRewrite
@@ -45,6 +46,9 @@ class Dialect:
     skip_unknown_members: ClassVar[bool] = False
     """Whether members that the service doesn't know are skipped rather than refused."""
 
+    put_clears_members: ClassVar[bool] = False
+    """Whether a PUT of a group without ``members`` means that it has none."""
+
     requested: ClassVar[tuple[str, ...]] = ()
     """What is answered on request only, and is answered to this provider always."""
 
@@ -60,7 +64,7 @@ class Dialect:
     placeholder_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
     """Take placeholders out of the body of a POST, where the team doesn't want them."""
 
-    pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = ()
+    pathless_rewrites: ClassVar[tuple[BodyRewrite, ...]] = (operations.without_unchangeable_keys,)
     """Applied to the value of a PATCH operation without a path."""
 
     text_rewrites: ClassVar[tuple[TextRewrite, ...]] = ()
@@ -72,7 +76,10 @@ class Dialect:
     )
     """Tried on the text of a filter that can't be read."""
 
-    comparison_rewrites: ClassVar[tuple[ComparisonRewrite, ...]] = (filters.reference_by_its_value,)
+    comparison_rewrites: ClassVar[tuple[ComparisonRewrite, ...]] = (
+        filters.reference_by_its_value,
+        filters.boolean_compared_as_boolean,
+    )
     """Applied to each comparison of a filter."""
 
     @cached_property
@@ -106,21 +113,20 @@ class Dialect:
         }
 
     def operations(
-        self, raw: list[Any], resource_type: ResourceType, notes: Notes
+        self, sent: Iterable[Operation], resource_type: ResourceType, notes: Notes
     ) -> list[Operation]:
         """Return the operations of a PATCH as the RFC has them.
 
-        :raises InvalidSyntax: when one isn't an operation at all.
         :raises InvalidValue: when a value to remove doesn't say which.
         """
-        return self._operations.operations(raw, resource_type, notes)
+        return self._operations.operations(sent, resource_type, notes)
 
-    def filter(self, text: str, notes: Notes) -> str:
-        """Return a search's filter as the RFC has it.
+    def filter(self, text: str, notes: Notes) -> Filter:
+        """Return the tree of a search's filter, as the RFC has it.
 
         :raises InvalidFilter: when it can't be read.
         """
-        return self._filters.text(text, notes)
+        return self._filters.filter(text, notes)
 
     def explained(self, error: ScimError) -> str:
         """Return the detail of a refusal, with the page where what was sent can be changed.

@@ -6,7 +6,7 @@ provisioning ignores the flag, so that one tenant sends both.
 
 from typing import ClassVar
 
-from . import filters, operations, values
+from . import filters, values
 from .base import Dialect
 
 
@@ -34,14 +34,7 @@ class Entra(Dialect):
         *values.LEAF,
         values.nothing_from_empty_string,
     )
-    pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
-        operations.without_unchangeable_keys,
-    )
     filter_repairs: ClassVar[tuple[filters.Repair, ...]] = (
         *Dialect.filter_repairs,
         filters.with_value_after_bracket,
-    )
-    comparison_rewrites: ClassVar[tuple[filters.ComparisonRewrite, ...]] = (
-        *Dialect.comparison_rewrites,
-        filters.boolean_compared_as_boolean,
     )

@@ -7,7 +7,7 @@ PUTs the whole back; an app of the catalog sends PATCH, mostly without a path.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from . import filters, operations, values
+from . import operations, values
 from .base import Dialect
 from .notes import Notes, leave
 from .values import member_of
@@ -78,10 +78,6 @@ class Okta(Dialect):
         without_placeholder_password,
     )
     pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
-        operations.without_unchangeable_keys,
+        *Dialect.pathless_rewrites,
         without_stale_formatted_name,
-    )
-    comparison_rewrites: ClassVar[tuple[filters.ComparisonRewrite, ...]] = (
-        *Dialect.comparison_rewrites,
-        filters.boolean_compared_as_boolean,
     )

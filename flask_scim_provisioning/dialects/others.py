@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ..scim.messages import check_depth
 from ..scim.urns import ENTERPRISE_USER
-from . import filters, operations, values
+from . import operations, values
 from .base import Dialect
 from .notes import Notes, leave
 from .operations import without_service_made_attributes
@@ -54,9 +54,6 @@ class _Careful(Dialect):
 
     lenient: ClassVar[bool] = True
     skip_unknown_members: ClassVar[bool] = True
-    pathless_rewrites: ClassVar[tuple[operations.BodyRewrite, ...]] = (
-        operations.without_unchangeable_keys,
-    )
 
 
 class OneLogin(_Careful):
@@ -105,11 +102,6 @@ class PingOne(_Careful):
     name: ClassVar[str] = "pingone"
     title: ClassVar[str] = "PingOne"
 
-    comparison_rewrites: ClassVar[tuple[filters.ComparisonRewrite, ...]] = (
-        *Dialect.comparison_rewrites,
-        filters.boolean_compared_as_boolean,
-    )
-
 
 class Authentik(_Careful):
     """authentik, which sends the whole object of a group back in a PATCH without a path."""
@@ -127,7 +119,23 @@ class Keycloak(_Careful):
 
     # Its plug-in finds an e-mail address by a filter that the address may not meet yet.
     create_missing: ClassVar[bool] = True
+    # Its extensions leave empty lists out, so that the last member would never be removed.
+    put_clears_members: ClassVar[bool] = True
     text_rewrites: ClassVar[tuple[operations.TextRewrite, ...]] = (object_from_json_text,)
+
+
+class Rauthy(_Careful):
+    """Rauthy, which sends the whole object of a group with its id in a PATCH without a path."""
+
+    name: ClassVar[str] = "rauthy"
+    title: ClassVar[str] = "Rauthy"
+
+
+class Canaille(_Careful):
+    """Canaille, which reads what there is and puts whole objects back."""
+
+    name: ClassVar[str] = "canaille"
+    title: ClassVar[str] = "Canaille"
 
 
 OTHERS: tuple[Dialect, ...] = (
@@ -137,5 +145,7 @@ OTHERS: tuple[Dialect, ...] = (
     PingOne(),
     Authentik(),
     Keycloak(),
+    Rauthy(),
+    Canaille(),
 )
 """One of each."""

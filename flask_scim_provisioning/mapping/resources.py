@@ -165,6 +165,29 @@ class ResourceMapping:
         return found or None
 
     @functools.cached_property
+    def changeable(self) -> scim.ResourceType:
+        """The resource type as changes meet it: what this portal can't write is read-only."""
+        core, *extensions = (
+            replace(
+                schema,
+                attributes=tuple(
+                    _read_only(attribute) if self._is_fixed(schema, attribute) else attribute
+                    for attribute in schema.attributes
+                ),
+            )
+            for schema in self.resource_type.schemas
+        )
+        kind = self.resource_type
+        return scim.ResourceType(kind.name, kind.endpoint, core, tuple(extensions))
+
+    def _is_fixed(self, schema: scim.Schema, attribute: scim.Attribute) -> bool:
+        prefix = "" if schema is self.resource_type.schema else f"{schema.id}:"
+        binding = self.bindings.get(prefix + attribute.name)
+        if binding is None or binding.keeping is Keeping.APART:
+            return False  # members say themselves which of them can be changed
+        return not binding.writable()
+
+    @functools.cached_property
     def published(self) -> scim.ResourceType:
         """The resource type as ``/Schemas`` tells it: what this portal really takes.
 
@@ -184,12 +207,17 @@ class ResourceMapping:
                 continue
             if not prefix and attribute.name == self.lookup_key:
                 attribute = replace(attribute, uniqueness=scim.Uniqueness.SERVER)
-            if not binding.writable():
-                attribute = replace(attribute, mutability=scim.Mutability.READ_ONLY)
+            if self.table.read_only or not binding.writable():
+                attribute = _read_only(attribute)
             elif attribute.name == ACTIVE or binding.is_demanded():
                 attribute = replace(attribute, required=True)
             attributes.append(attribute)
         return replace(schema, attributes=tuple(attributes))
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether nothing of this resource type can be written here, as over a view."""
+        return self.table.read_only
 
     @property
     def deletes_rows(self) -> bool:
@@ -213,3 +241,9 @@ class ResourceMapping:
             }
             for key, binding in self.bindings.items()
         ]
+
+
+def _read_only(attribute: scim.Attribute) -> scim.Attribute:
+    """Return an attribute as one that clients can't write, in none of its parts."""
+    subs = tuple(_read_only(sub) for sub in attribute.sub_attributes)
+    return replace(attribute, mutability=scim.Mutability.READ_ONLY, sub_attributes=subs)

@@ -66,6 +66,19 @@ class Attribute:
     description: str = field(default="", repr=False)
     sub_attributes: tuple[Attribute, ...] = field(default=(), repr=False)
 
+    @property
+    def hidden(self) -> bool:
+        """Whether nothing may tell its value: no answer, no filter, no order (RFC 7643 section 7).
+
+        What is written only is never returned, whatever else a schema says of it.
+        """
+        return self.returned is Returned.NEVER or self.mutability is Mutability.WRITE_ONLY
+
+    @cached_property
+    def visible_parts(self) -> tuple[Attribute, ...]:
+        """The sub-attributes that aren't hidden."""
+        return tuple(sub for sub in self.sub_attributes if not sub.hidden)
+
     @cached_property
     def _by_lower_name(self) -> dict[str, Attribute]:
         return {sub.name.lower(): sub for sub in self.sub_attributes}
@@ -258,6 +271,18 @@ class ResourceType:
     @cached_property
     def _schema_by_lower_id(self) -> dict[str, Schema]:
         return {schema.id.lower(): schema for schema in self.schemas}
+
+    @cached_property
+    def has_rare_parts(self) -> bool:
+        """Whether an attribute has parts that no answer has, or that only some have.
+
+        The display of members is apart: no member's row is read for it unless it is asked for.
+        """
+        return any(
+            sub.hidden or (sub.returned is Returned.REQUEST and key != "members")
+            for key, attribute in self.keys.items()
+            for sub in attribute.sub_attributes
+        )
 
     def find(self, urn: str | None, name: str) -> tuple[str, Attribute] | None:
         """Return the flat key and the attribute of a name, in any case; ``None`` if it is unknown.

@@ -128,7 +128,7 @@ _GROUPS = Attribute(
 USER_SCHEMA = Schema(
     urns.USER,
     "User",
-    "User account",
+    "User Account",
     (
         Attribute(
             "userName",
@@ -249,7 +249,7 @@ GROUP_SCHEMA = Schema(
 ENTERPRISE_USER_SCHEMA = Schema(
     urns.ENTERPRISE_USER,
     "EnterpriseUser",
-    "Enterprise user",
+    "Enterprise User",
     (
         Attribute("employeeNumber", description="The number that the organization gave."),
         Attribute("costCenter", description="The name of the cost center."),

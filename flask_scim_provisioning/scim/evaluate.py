@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from .attributes import Attribute, ResourceType, Returned, Type
-from .errors import InvalidFilter, shown
+from .attributes import Attribute, ResourceType, Type
+from .errors import InvalidFilter, InvalidValue, shown
 from .filters import And, AttrPath, Compare, Filter, Literals, Not, Operator, Or, Present, Select
 from .paths import Location, compared, locate
 from .values import instant
@@ -51,13 +51,14 @@ def matches(node: Filter, flat: Mapping[str, Any], resource_type: ResourceType) 
     """
     match node:
         case Compare(path=path, op=op, value=value):
-            location = compared(searched(path, resource_type))
+            location = _compared(path, resource_type)
             operand = comparable(location, op, value)
             values = _values(flat.get(location.key), location)
             return _compare(location.leaf, values, op, operand)
         case Present(path=path):
             location = searched(path, resource_type)
-            return any(map(_present, _values(flat.get(location.key), location)))
+            values = _values(flat.get(location.key), location)
+            return any(_present_in(location.leaf, value) for value in values)
         case And(terms=terms):
             return all(matches(term, flat, resource_type) for term in terms)
         case Or(terms=terms):
@@ -93,7 +94,9 @@ def element_test(node: Filter, attribute: Attribute) -> Callable[[Any], bool]:
             return lambda element: _compare(sub, _part(element, sub, attribute), op, operand)
         case Present(path=path):
             part = _element_part(path, attribute)
-            return lambda element: any(map(_present, _part(element, part, attribute)))
+            return lambda element: any(
+                _present_in(part, value) for value in _part(element, part, attribute)
+            )
         case And(terms=terms):
             every = [element_test(term, attribute) for term in terms]
             return lambda element: all(test(element) for test in every)
@@ -116,7 +119,7 @@ def check_filter(node: Filter, resource_type: ResourceType) -> None:
     """
     match node:
         case Compare(path=path, op=op, value=value):
-            comparable(compared(searched(path, resource_type)), op, value)
+            comparable(_compared(path, resource_type), op, value)
         case Present(path=path):
             searched(path, resource_type)
         case And(terms=terms) | Or(terms=terms):
@@ -171,9 +174,43 @@ def searched(path: AttrPath, resource_type: ResourceType) -> Location:
         raise InvalidFilter(
             f"{resource_type.name} has no attribute {shown(str(path))}; /Schemas lists what it has."
         )
-    if location.attribute.returned is Returned.NEVER or location.leaf.returned is Returned.NEVER:
-        raise InvalidFilter(f"{location.label} can't be searched; leave it out of the filter.")
+    _refuse_hidden(location)
     return location
+
+
+def _compared(path: AttrPath, resource_type: ResourceType) -> Location:
+    """Return the place whose values a comparison is about."""
+    location = compared(searched(path, resource_type))
+    _refuse_hidden(location)
+    return location
+
+
+def _refuse_hidden(location: Location) -> None:
+    if location.hidden:
+        raise InvalidFilter(f"{location.label} can't be searched; leave it out of the filter.")
+
+
+def sorted_by(path: AttrPath, resource_type: ResourceType) -> list[Location]:
+    """Return the places of which the first that a portal can sort by decides the order.
+
+    A complex attribute is sorted by its ``value``, or by its ``formatted`` text (RFC 7644 section
+    3.4.2.3 names the former).
+
+    :raises InvalidValue: when there is no such attribute, or it is hidden: an order tells values.
+    """
+    location = locate(path, resource_type)
+    places: list[Location] = []
+    if location is not None and (location.sub or location.attribute.type is not Type.COMPLEX):
+        places = [location]
+    elif location is not None:
+        parts = (location.attribute.sub(name) for name in ("value", "formatted"))
+        places = [Location(location.key, location.attribute, part) for part in parts if part]
+    visible = [place for place in places if not place.hidden]
+    if not visible:
+        raise InvalidValue(
+            "sortBy names no attribute that this portal can sort by; name another one."
+        )
+    return visible
 
 
 def selected(path: AttrPath, resource_type: ResourceType) -> Location:
@@ -280,11 +317,20 @@ def _part(element: Any, sub: Attribute, attribute: Attribute) -> list[Any]:
 def _element_part(path: AttrPath, attribute: Attribute) -> Attribute:
     if path.urn is None and path.sub is None:
         if attribute.type is not Type.COMPLEX and path.name.lower() == "value":
+            _refuse_hidden(Location(attribute.name, attribute))
             return attribute
         sub = attribute.sub(path.name)
         if sub is not None:
+            _refuse_hidden(Location(attribute.name, attribute, sub))
             return sub
     raise InvalidFilter(f"{attribute.name} has no sub-attribute {shown(str(path))}; correct it.")
+
+
+def _present_in(attribute: Attribute, value: Any) -> bool:
+    """Say whether there is a value; what is hidden isn't told by what it stands in."""
+    if isinstance(value, Mapping):
+        return any(_present(value.get(sub.name)) for sub in attribute.visible_parts)
+    return _present(value)
 
 
 def _present(value: Any) -> bool:

@@ -14,25 +14,37 @@ from .values import check
 Flat = dict[str, Any]
 
 
+class Checked(Flat):
+    """A flat resource whose values fit their attributes, so that nobody has to check them again."""
+
+    def vouches(self, key: str | None, value: Any) -> bool:
+        """Say whether this is the value that was checked, and not one that came later."""
+        return key is not None and key in self and self[key] is value
+
+
+_OLD_URNS = "urn:scim:schemas:"
+
+
 def flatten(
     payload: Mapping[str, Any], resource_type: ResourceType, notes: list[str] | None = None
-) -> Flat:
+) -> Checked:
     """Return the flat form of the resource in the body of a POST or PUT.
 
     Names count in any case (RFC 7643 section 2.1). Attributes that the service sets itself are
     dropped (RFC 7644 section 3.3), and so are unknown ones, these with a note.
 
     :param notes: Where to say what was dropped.
-    :raises InvalidSyntax: when the payload isn't an object, or names an attribute twice.
+    :raises InvalidSyntax: when the payload isn't an object, names an attribute twice, or has only
+        the schemas of other resources.
     :raises InvalidValue: when a value doesn't fit its attribute; the detail names the attribute.
     """
     if not isinstance(payload, Mapping):
         raise InvalidSyntax("The body isn't a resource; send a JSON object.")
-    flat: Flat = {}
+    flat = Checked()
     dropped: list[str] = []
     for name, key, attribute, value in _named(payload, resource_type, dropped):
         if attribute.name == "schemas" and key == "schemas":
-            _check_schemas(value)
+            _check_schemas(value, resource_type)
         elif attribute.mutability is not Mutability.READ_ONLY:
             if key in flat:
                 raise InvalidSyntax(f"{shown(name)} is given twice; send it once.")
@@ -111,8 +123,21 @@ def _of_schema(
             notes.append(f"unknown attribute {schema.id}:{shown(name)} ignored")
 
 
-def _check_schemas(value: Any) -> None:
-    if value is None:
+def _check_schemas(value: Any, resource_type: ResourceType) -> None:
+    """Refuse what was meant for another endpoint; what says nothing, says nothing wrong.
+
+    RFC 7643 section 3: schemas names those of the resource. Source of the old URNs: templates of
+    OneLogin's from before SCIM 2.0.
+    """
+    if value is None or value == []:
         return
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InvalidValue("schemas is a list of URNs; send strings.")
+    if not any(
+        resource_type.schema_named(item) is not None or item.lower().startswith(_OLD_URNS)
+        for item in value
+    ):
+        raise InvalidSyntax(
+            f"schemas names no schema of a {resource_type.name}; send "
+            f'["{resource_type.schema.id}"], or send the resource to its own endpoint.'
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .applying import apply_change, apply_changes
-from .attributes import Attribute, Mutability, ResourceType, Schema, Type
+from .attributes import ID, Attribute, Mutability, ResourceType, Schema, Type
 from .changes import Add, Change, Edit, Remove, Replace, Set, Target
 from .errors import (
     InvalidPath,
@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a PATCH request, its ``op`` in lower case."""
+    """One operation of a PATCH request; :func:`plan` wants its ``op`` in lower case."""
 
     op: str
     path: str | PatchPath | None = None
@@ -67,6 +67,7 @@ def plan(
     *,
     create_missing: bool = False,
     lenient: bool = False,
+    resource_id: str | None = None,
 ) -> Plan:
     """Return the changes that the operations ask for.
 
@@ -76,12 +77,14 @@ def plan(
     :param create_missing: Whether a filter that matches nothing describes an element to create.
     :param lenient: Whether unknown attributes and those that the service sets itself are ignored,
         with a note, rather than refused.
+    :param resource_id: The id of the resource, if it is known. A client may repeat it, and may
+        never send another one.
     :raises ScimError: when an operation can't be carried out on any resource of the type; its
         detail begins with the number of the operation.
 
     RFC 7644 section 3.5.2, erratum 7122.
     """
-    planner = _Planner(resource_type, create_missing, lenient)
+    planner = _Planner(resource_type, create_missing, lenient, resource_id)
     for number, operation in enumerate(operations, 1):
         planner.number = number
         try:
@@ -94,10 +97,17 @@ def plan(
 class _Planner:
     """Gathers the changes of one request."""
 
-    def __init__(self, resource_type: ResourceType, create_missing: bool, lenient: bool) -> None:
+    def __init__(
+        self,
+        resource_type: ResourceType,
+        create_missing: bool,
+        lenient: bool,
+        resource_id: str | None,
+    ) -> None:
         self.resource_type = resource_type
         self.create_missing = create_missing
         self.lenient = lenient
+        self.resource_id = resource_id
         self.number = 0
         self.changes: list[Change] = []
         self.notes: list[str] = []
@@ -147,6 +157,8 @@ class _Planner:
             self._schema(op, place, value)
         elif place.key == "schemas":
             self._note("schemas follows from the attributes")
+        elif place.key == ID.name and op != "remove" and self.resource_id is not None:
+            self._own_id(value)
         elif Mutability.READ_ONLY in (place.attribute.mutability, place.leaf.mutability):
             self._ignore_or_raise(
                 f"read-only attribute {place.label}",
@@ -156,6 +168,15 @@ class _Planner:
             self._remove(place, parsed.filter, value)
         else:
             self._write(op, place, parsed.filter, value)
+
+    # Okta, authentik and Rauthy repeat the id of the resource beside what they change.
+    def _own_id(self, value: Any) -> None:
+        if not isinstance(value, str) or value.lower() != str(self.resource_id).lower():
+            raise MutabilityError(
+                "id is another one than that of the resource, and never changes; leave it out, or "
+                "send the change to the resource that has it."
+            )
+        self._note("the resource's own id")
 
     def _schema(self, op: str, schema: Schema, value: Any) -> None:
         if op != "remove" and value is not None:

@@ -51,6 +51,11 @@ class Location:
         return self.attribute if self.sub is None else self.sub
 
     @property
+    def hidden(self) -> bool:
+        """Whether nothing may tell the value at this place."""
+        return self.attribute.hidden or self.leaf.hidden
+
+    @property
     def label(self) -> str:
         """The name of the place, for details."""
         if self.sub is None:

@@ -6,7 +6,7 @@ RFC 7644 section 3.9, RFC 7643 section 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +25,9 @@ class Projection:
     :ivar names_attributes: Whether the client named the attributes it wants.
     :ivar requested: Sub-attributes that are returned on request only, and are requested on the
         client's behalf.
-    :ivar trims: Whether the client named a part of an attribute; otherwise whole ones are answered.
+    :ivar trims: Whether there are parts of attributes to take away; otherwise whole ones are
+        answered.
+    :ivar unveiled: Whether hidden attributes are read too, which no client may ask for.
     """
 
     resource_type: ResourceType
@@ -34,6 +36,17 @@ class Projection:
     names_attributes: bool
     requested: _Names = frozenset()
     trims: bool = False
+    unveiled: bool = False
+
+    @classmethod
+    def inside(
+        cls,
+        resource_type: ResourceType,
+        attributes: Sequence[str] = (),
+        excluded: Sequence[str] = (),
+    ) -> Projection:
+        """Return what the service itself has to know to change a resource, hidden or not."""
+        return replace(cls.of(resource_type, attributes, excluded), trims=False, unveiled=True)
 
     @classmethod
     def of(
@@ -57,7 +70,8 @@ class Projection:
             without,
             bool(attributes),
             frozenset(_names(resource_type, requested)),
-            trims=any(sub is not None for _, sub in named | without),
+            trims=resource_type.has_rare_parts
+            or any(sub is not None for _, sub in named | without),
         )
 
     def wants(self, key: str) -> bool:
@@ -92,6 +106,10 @@ def _table(projection: Projection) -> dict[str, frozenset[str] | None]:
         asked = {sub for name, sub in projection.attributes if name == key}
         without = {sub for name, sub in projection.excluded if name == key}
         named = bool(asked)
+        if projection.unveiled and attribute.hidden:
+            if named or not (projection.names_attributes or None in without):
+                table[key] = None
+            continue
         if not _returned(attribute, named, projection.names_attributes, None in without):
             continue
         subs = asked - {None}
@@ -112,9 +130,11 @@ def _returned(attribute: Attribute, named: bool, others_named: bool, excluded: b
     :param named: Whether the client asked for it.
     :param others_named: Whether the client asked for some, this one or others.
     """
+    if attribute.hidden:
+        return False
     if attribute.returned is Returned.ALWAYS:
         return True
-    if attribute.returned is Returned.NEVER or excluded:
+    if excluded:
         return False
     return named or (attribute.returned is Returned.DEFAULT and not others_named)
 

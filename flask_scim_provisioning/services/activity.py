@@ -52,6 +52,8 @@ logger = logging.getLogger(__name__)
 _PRUNE_AT_ONCE = 5_000
 _UNAVAILABLE = 503
 _LONGEST_PATH = 1000
+_LOOK_BACK = 10_000
+"""How many entries a page goes through for what no index finds."""
 
 # What a refusal takes from the latest of those that share its entry.
 _NEWEST = (
@@ -171,7 +173,8 @@ class ActivityEntry:
 class ActivityPage:
     """Entries, newest first.
 
-    :ivar next_before: Give it to ``page(before=...)`` for the older ones; None on the last page.
+    :ivar next_before: Give it to ``page(before=...)`` for the older ones; None on the last page. A
+        page that looks for what is rare may be short, or empty, and not the last.
     """
 
     entries: Sequence[ActivityEntry]
@@ -441,32 +444,59 @@ def page(
     :param text: Only those about this person or group (name or id), or of this request id.
     """
     table = models.activity.__table__
-    statement = _entries(models).limit(limit + 1)
+    conditions = []
     if integration_id is not None:
-        statement = statement.where(table.c.integration_id == integration_id)
+        conditions.append(table.c.integration_id == integration_id)
     if tenant is not None:
-        statement = statement.where(table.c.tenant == tenant)
+        conditions.append(table.c.tenant == tenant)
     if before is not None:
-        statement = statement.where(table.c.id < before)
-    if outcome is not None:
-        statement = statement.where(table.c.outcome == outcome)
-    if cause is not None:
-        statement = statement.where(table.c.cause == cause)
+        conditions.append(table.c.id < before)
+    found_by_index: list[Any] = [
+        condition
+        for wanted, condition in (
+            (cause, table.c.cause == cause),
+            (attention, table.c.attention == attention),
+        )
+        if wanted is not None
+    ]
+    if text is not None:
+        found_by_index.append(table.c.id.in_(_about(table, text)))
+    if outcome in ("refused", "failed"):
+        found_by_index.append(table.c.outcome == outcome)
     if cause is not None or outcome in ("refused", "failed"):
         # Said in the words of the partial index, so that every database knows that it may take it.
-        statement = statement.where(sa.text(REFUSED))
-    if attention is not None:
-        statement = statement.where(table.c.attention == attention)
-    if resource_type is not None:
-        statement = statement.where(table.c.resource_type == resource_type)
-    if action is not None:
-        statement = statement.where(table.c.action == action)
-    if text is not None:
-        statement = statement.where(table.c.id.in_(_about(table, text)))
+        found_by_index.append(sa.text(REFUSED))
+    others = [
+        condition
+        for wanted, condition in (
+            (outcome == "ok" or None, table.c.outcome == "ok"),
+            (resource_type, table.c.resource_type == resource_type),
+            (action, table.c.action == action),
+        )
+        if wanted is not None
+    ]
+    newest = None
+    if others and not found_by_index:
+        # No index has these, and what is looked for may be rare: a page looks back so far and no
+        # farther, and the next one goes on from there.
+        newest = (
+            sa.select(table.c.id)
+            .where(*conditions)
+            .order_by(table.c.id.desc())
+            .limit(_LOOK_BACK)
+            .subquery()
+        )
+        others.append(table.c.id.in_(sa.select(newest.c.id)))
+    statement = _entries(models).where(*conditions, *found_by_index, *others).limit(limit + 1)
     entries = [ActivityEntry(*row) for row in session.execute(statement)]
-    if len(entries) <= limit:
-        return ActivityPage(entries, None)
-    return ActivityPage(entries[:limit], entries[limit - 1].id)
+    if len(entries) > limit:
+        return ActivityPage(entries[:limit], entries[limit - 1].id)
+    if newest is not None:
+        looked = sa.select(sa.func.min(newest.c.id), sa.func.count())
+        last, count = session.execute(looked).one()
+        if count == _LOOK_BACK:
+            return ActivityPage(entries, last)
+    return ActivityPage(entries, None)
 
 
 def _about(table: Any, text: str) -> Any:

@@ -124,6 +124,8 @@ def body(mapping: ResourceMapping, found: Found, projection: Projection | None) 
     """Return the JSON object of a resource, projected."""
     # The plan has read no attribute that isn't wanted; only parts of them are left to take away.
     flat = found.flat
-    if projection is not None and projection.trims:
+    if projection is None:
+        projection = Projection.of(mapping.resource_type)
+    if projection.trims:
         flat = projection.trim(flat)
     return names.nest(flat, mapping.resource_type)

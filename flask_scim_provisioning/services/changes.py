@@ -14,8 +14,9 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
-from ..scim.errors import MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
+from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
@@ -34,6 +35,7 @@ __all__ = [
     "record",
     "refuse_growth",
     "refuse_protected",
+    "refuse_read_only",
     "save",
     "set_members",
     "takes_placeholders",
@@ -94,7 +96,7 @@ def without_placeholders(scope: Scope, values: Mapping[str, Any]) -> dict[str, A
     kept = values
     for rewrite in scope.dialect.placeholder_rewrites:
         kept = rewrite(kept, scope.notes)
-    return dict(kept)
+    return Checked(kept) if isinstance(values, Checked) else dict(kept)
 
 
 def takes_placeholders(mapping: ResourceMapping) -> bool:
@@ -117,7 +119,7 @@ def locked(
     projection: Projection | None = None,
 ) -> Found:
     """Return the resource, which nobody else changes until the transaction ends."""
-    wanted = projection or Projection.of(mapping.resource_type, (), ("members",))
+    wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
     reading.lock(mapping, resource_id, view)
     found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
     if found is None:
@@ -217,6 +219,10 @@ def save(
 
 
 def _differs(mapping: ResourceMapping, key: str, new: Any, old: Any) -> bool:
+    attribute = mapping.bindings[key].attribute
+    hides = attribute.hidden or len(attribute.visible_parts) < len(attribute.sub_attributes)
+    if hides and new is not None:
+        return True  # a version that stays would tell that the value has been guessed
     normalise = mapping.bindings[key].normalise
     return bool(_given(normalise(new)) != _given(normalise(old)))
 
@@ -252,6 +258,19 @@ def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> N
     reason = protected(writing.existing_entity(mapping, scope.session, host_key))
     if reason:
         raise MutabilityError(str(reason))
+
+
+def refuse_read_only(mapping: ResourceMapping) -> None:
+    """Let nobody write what the portal only shows.
+
+    :raises Forbidden: when the team says so, as it must of a view.
+    """
+    if mapping.reads_only:
+        raise Forbidden(
+            f"This portal's {mapping.endpoint.strip('/').lower()} can be read over SCIM and not "
+            "changed; change them in the portal, and switch off in the identity provider what "
+            "creates, updates or deletes them."
+        )
 
 
 def only_members(mapping: ResourceMapping, members: Sequence[Any] | None) -> Sequence[Change]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..dialects.notes import leave
 from ..mapping.access import reading, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
@@ -16,7 +17,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
 from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
-from ..scim.filters import attr_path, parse_filter
+from ..scim.filters import attr_path
 from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
@@ -34,6 +35,7 @@ from .changes import (
     record,
     refuse_growth,
     refuse_protected,
+    refuse_read_only,
     save,
     set_members,
     takes_placeholders,
@@ -41,6 +43,7 @@ from .changes import (
     view_of,
     without_placeholders,
 )
+from .membership import has_members, move_versions_of_groups
 from .paging import Search, page_by_cursor, page_by_index, read
 from .scope import Scope, transact
 
@@ -102,7 +105,6 @@ def search_resources(
         mappings = [mappings]
     for mapping in mappings:
         permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
-    node = parse_filter(request.filter) if request.filter else None
     sort_by = attr_path(request.sort_by) if request.sort_by else None
     types = [mapping.resource_type for mapping in mappings]
     if len(types) > 1 and sort_by is not None and not across.is_defined(sort_by, types):
@@ -118,7 +120,14 @@ def search_resources(
         for mapping in mappings
     }
 
-    search = Search(mappings, node, sort_by, request.sort_order == "descending", count, projections)
+    search = Search(
+        mappings,
+        request.filter,
+        sort_by,
+        request.sort_order == "descending",
+        count,
+        projections,
+    )
     if request.cursor is not None:
         return page_by_cursor(scope, search, request, seal)
     return page_by_index(scope, search, request.start_index)
@@ -141,7 +150,8 @@ def create_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "CREATE")
-    flat = names.flatten(payload, mapping.resource_type, scope.notes)
+    refuse_read_only(mapping)
+    flat: dict[str, Any] = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     if not takes_placeholders(mapping):
         flat = without_placeholders(scope, flat)
@@ -213,8 +223,9 @@ def replace_resource(
 ) -> Resource:
     """Replace a resource (RFC 7644 section 3.5.1).
 
-    Members that aren't named are never touched, and neither is what the host can't leave empty;
-    other attributes that aren't named are cleared, unless the dialect keeps them.
+    A group without ``members`` keeps those that it has, unless the dialect says that there are
+    none; what the host can't leave empty is kept too. Other attributes that aren't named are
+    cleared, unless the dialect keeps them.
 
     :param wants_body: whether the caller wants the resource's body.
     :raises ResourceNotFound: when there is none.
@@ -223,6 +234,7 @@ def replace_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     note_dropped_password(scope, mapping, flat)
@@ -233,13 +245,25 @@ def replace_resource(
     if not scope.dialect.put_keeps_absent:
         for key in mapping.clearable_keys:
             values.setdefault(key, None)
+    unnamed = mapping.members is not None and "members" not in values
+    if unnamed and scope.dialect.put_clears_members:
+        values["members"] = None
+        leave(scope.notes, "a PUT without members read as one of a group that has none")
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
         found = locked(mapping, resource_id, view, preconditions)
         members = only_members(mapping, values["members"]) if "members" in values else ()
         action = Action.USER_REPLACED if kind == "User" else Action.GROUP_REPLACED
+        keeps = unnamed and not members and not scope.dialect.put_keeps_absent
+        if keeps and has_members(mapping, view, found.host_key):
+            leave(scope.notes, "members aren't in the PUT, and stay; send an empty list for none")
+        else:
+            keeps = False
         outcome = save(scope, mapping, view, found, values, members, action, 200)
+        if keeps and not outcome.changed:
+            # Whoever wonders why the last member has still access will look for it.
+            record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
@@ -270,18 +294,20 @@ def modify_resource(
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "UPDATE")
+    refuse_read_only(mapping)
     planned = plan(
         operations,
-        mapping.resource_type,
+        mapping.changeable,
         create_missing=scope.dialect.create_missing,
         lenient=scope.dialect.lenient,
+        resource_id=resource_id,
     )
     scope.notes.extend(planned.notes)
     own = [change for change in planned.changes if change.target.key != "members"]
     of_members = [change for change in planned.changes if change.target.key == "members"]
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
-    wanted = Projection.of(mapping.resource_type, [*touched, mapping.lookup_key], ())
+    wanted = Projection.inside(mapping.resource_type, [*touched, mapping.lookup_key])
 
     def work() -> Outcome:
         if not scope.work.is_shared:
@@ -312,17 +338,20 @@ def delete_resource(
     """Delete a resource from SCIM (RFC 7644 section 3.6).
 
     A user is deactivated and kept by the host, unless the team says otherwise; a group is deleted,
-    and its members stay.
+    and its members stay. The groups that it was in have a new version.
 
     :raises ResourceNotFound: when there is none.
     :raises Forbidden: when the role allows neither deactivating nor deleting.
     """
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
+    refuse_read_only(mapping)
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
         wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
+        # Groups are locked before their members, as a change of the members does it.
+        move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         refuse_protected(scope, mapping, found.host_key)
         writing.delete_resource(mapping, scope.session, view, found)

@@ -11,12 +11,19 @@ from ..mapping.access.predicates import element_condition
 from ..mapping.bindings.members import MembersBinding, MembersOfAKind, NestedGroups
 from ..mapping.errors import Unsettled
 from ..mapping.host.viewpoint import Viewpoint
+from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
-from ..scim.patch import Add, Change, Edit, Remove, Replace, Set, Target
+from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
 from .scope import Scope
 
-__all__ = ["Difference", "MembershipChange", "change_members"]
+__all__ = [
+    "Difference",
+    "MembershipChange",
+    "change_members",
+    "has_members",
+    "move_versions_of_groups",
+]
 
 _SHOWN_IDS = 5
 
@@ -104,10 +111,10 @@ def change_members(
                     editor.plan.remove(ids)
             case Remove():
                 editor.plan.replace([])
-            case Add(values=values, target=target):
-                editor.plan.add(_ids(values, target))
-            case Replace(values=values, target=target):
-                editor.plan.replace(_ids(values, target))
+            case Add(values=values):
+                editor.plan.add(_ids(values))
+            case Replace(values=values):
+                editor.plan.replace(_ids(values))
             case Set() | Edit():
                 raise InvalidValue(
                     f"operation {change.target.number}: a member is immutable; remove it and add "
@@ -135,7 +142,27 @@ def _leave_others(
     )
 
 
-def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
+def has_members(mapping: ResourceMapping, view: Viewpoint, group: Any) -> bool:
+    """Say whether a group has any member.
+
+    :param group: the host's key of the group.
+    """
+    kinds = mapping.members.kinds if mapping.members is not None else ()
+    return any(members.has_any(view, group) for members in kinds)
+
+
+def move_versions_of_groups(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
+    """Give the groups that a resource is in a new version, in one statement.
+
+    :param resource_id: the SCIM id of who is about to leave them.
+    """
+    binding = mapping.memberships
+    for members in binding.kinds if binding is not None else ():
+        if members.kind == mapping.table.name:
+            members.move_versions_around(view, resource_id)
+
+
+def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the ids of members, each once; GUIDs may differ in case.
 
     ``type`` isn't asked: ids are unique among all resources, so the id says what it names. Where a
@@ -146,8 +173,8 @@ def _ids(values: Iterable[Mapping[str, Any]], target: Target) -> list[str]:
     ids = list(dict.fromkeys(_id(member) for member in values))
     if "" in ids:
         raise InvalidValue(
-            f"{target.label} has a member whose value is empty; send the id that this service gave "
-            "the user, or leave the member out."
+            "members: one of them has an empty value; send the id that this service has given the "
+            "user, or leave the member out."
         )
     return ids
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Described:
         attributes = _by_name(schemas[found["schema"]]["attributes"])
         for each in found.get("schemaExtensions", ()):
             inner = schemas[each["schema"]]["attributes"]
-            attributes[each["schema"].lower()] = {"type": "complex", "subAttributes": inner}
+            attributes[each["schema"].lower()] = {"id": each["schema"], "subAttributes": inner}
         return cls(found["endpoint"], attributes)
 
     def find(self, path: Path) -> Mapping[str, Any] | None:
@@ -54,6 +54,13 @@ class Described:
                 return None
             names = _by_name(found.get("subAttributes", ()))
         return found
+
+    def simple(self) -> Iterator[Path]:
+        """Return where single strings are, those inside of single complex attributes too."""
+        yield from _simple(self.attributes.values(), ())
+        for each in self.attributes.values():
+            if "name" not in each:
+                yield from _simple(each["subAttributes"], (each["id"],))
 
     def writable(self, *path: str) -> bool:
         """Whether a client may write an attribute, by its own and by the outer mutability."""
@@ -78,6 +85,16 @@ def _listed(scim: ScimClient, path: str) -> list[Any]:
 
 def _by_name(attributes: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return {each["name"].lower(): each for each in attributes}
+
+
+def _simple(attributes: Iterable[Mapping[str, Any]], path: Path) -> Iterator[Path]:
+    for each in attributes:
+        if each.get("multiValued") or "name" not in each:
+            continue
+        if each["type"] in ("string", "reference"):
+            yield (*path, each["name"])
+        elif each["type"] == "complex":
+            yield from _simple(each.get("subAttributes", ()), (*path, each["name"]))
 
 
 def without(resource: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -13,6 +13,15 @@ from .resources import Path, changes, leaves, lost, quoted, shown
 
 __all__ = ["RoundTrip"]
 
+_SAMPLES = {
+    "locale": "en-GB",
+    "preferredLanguage": "en",
+    "profileUrl": "https://contract.example/ada",
+    "timezone": "Europe/London",
+}
+_ELSEWHERE = ("userName", "$ref")
+"""What other checks change, and what the service makes of ``value`` (RFC 7643 section 2.4)."""
+
 
 def operations(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the PATCH between two states: one replace with a path for each attribute."""
@@ -59,6 +68,28 @@ class RoundTrip(PortalChecks):
         again = self.read(scim, path)
         assert again == read, f"the same PATCH again changed {read} to {again}"
         assert self.read(scim, f"/Users/{other['id']}") == other, "somebody else changed as well"
+
+    def test_every_attribute_is_written_or_refused(self, portal: Flask) -> None:
+        """Nothing that is answered with success is lost, whatever a portal does with a value."""
+        scim = self.connect(portal)
+        user = self.create_user(scim, 1)
+        path, described = f"/Users/{user['id']}", self.users_of(scim)
+        for parts in described.simple():
+            name, value = shown(parts), _SAMPLES.get(parts[-1], "Sample")
+            if parts[-1] in _ELSEWHERE or not described.returned(*parts):
+                continue
+            before = self.read(scim, path)
+            answer = scim.patch(path, [{"op": "replace", "path": name, "value": value}])
+            read = self.read(scim, path)
+            if not described.writable(*parts):
+                expect(answer, 400, scim_type="mutability")
+            if answer.status_code >= 400:
+                expect(answer, 400)
+                assert read == before, f"{name} was refused, and changed to {read}"
+                continue
+            expect(answer, 200, 204)
+            found = dict(leaves(read)).get(parts)
+            assert _equal(found, value), f"{name} was answered with success, and is {found!r}"
 
     def test_filters_agree_with_what_is_shown(self, portal: Flask) -> None:
         """RFC 7644 section 3.4.2.2: ``eq``, ``ne`` and ``pr`` of all that is shown of a user."""

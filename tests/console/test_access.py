@@ -22,6 +22,8 @@ ROUTES = [
     ("POST", "/{id}/dismiss"),
     ("GET", "/{id}/activity"),
     ("GET", "/{id}/activity/1"),
+    ("GET", "/{id}/people"),
+    ("GET", "/{id}/groups"),
     ("GET", "/{id}/mapping"),
     ("GET", "/{id}/credentials"),
     ("GET", "/{id}/connect"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
@@ -16,7 +17,16 @@ from tests.portal import Host, Portal
 
 from .hosts import open_portal
 
-__all__ = ["Open", "fresh", "group_schema", "names", "opened", "provision", "user_schema"]
+__all__ = [
+    "Open",
+    "fresh",
+    "group_schema",
+    "names",
+    "opened",
+    "provision",
+    "start",
+    "user_schema",
+]
 
 Open = Callable[..., Portal]
 
@@ -34,6 +44,16 @@ def opened(database_url: str) -> Iterator[Open]:
             return portal
 
         yield open_
+
+
+def start(db: Any, users: Any, groups: Any) -> None:
+    """Start a portal that has no database yet."""
+    app = Flask("portal")
+    app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI="sqlite://")
+    db.init_app(app)
+    Provisioning(db, user_schema=users, group_schema=groups).init_app(
+        app, admin_required=lambda: False
+    )
 
 
 def fresh() -> Any:

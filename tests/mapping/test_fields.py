@@ -347,10 +347,14 @@ def test_the_same_again_changes_nothing(portal: Portal) -> None:
     assert activity(portal) == 1
 
 
-def test_what_cannot_be_written_is_published_so_and_never_differs(portal: Portal) -> None:
+def test_what_cannot_be_written_is_published_so_and_refused(portal: Portal) -> None:
+    """RFC 7644 sections 3.5.1 and 3.5.2: a PUT ignores it, and a PATCH fails by mutability."""
     created = create(portal, ADA)
+    path = f"/Users/{created['id']}"
     change = {"op": "replace", "path": "preferredLanguage", "value": "fr"}
-    assert portal.client.patch(f"/Users/{created['id']}", [change]).json == created
+    refused = portal.client.patch(path, [change])
+    assert (refused.status_code, refused.json["scimType"]) == (400, "mutability")
+    assert portal.client.put(path, {**created, "preferredLanguage": "fr"}).json == created
     urn = "urn:ietf:params:scim:schemas:core:2.0:User"
     attributes = portal.client.get(f"/Schemas/{urn}").json["attributes"]
     found = {each["name"]: each for each in attributes}

@@ -392,7 +392,6 @@ def test_single_values_booleans_times_and_nothing(directory: Directory) -> None:
         "active ne false",
         "not (active eq true)",
         "active eq null",
-        'active eq "true"',
         "active gt true",
         f'meta.created ge "{created}"',
         f'meta.created eq "{created}"',

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from flask_scim_provisioning import fields
 from flask_scim_provisioning.mapping.errors import MappingError
 
-from .host_shapes import Open, fresh, group_schema, names, opened, provision, user_schema
+from .host_shapes import Open, fresh, group_schema, names, opened, provision, start, user_schema
 
 __all__ = ["opened"]
 
@@ -311,10 +311,10 @@ def test_a_robot_is_nobodys_manager_for_scim(opened: Open) -> None:
     assert names(portal) == ["ada"]
 
 
-def test_a_base_that_is_nothing_itself_is_refused(opened: Open) -> None:
+def test_a_base_that_is_nothing_itself_is_refused() -> None:
     """A new row would have no discriminator, and no class."""
     host = Single()
     _, groups = host.schemas()
     users = user_schema({"user_name": fields.Attribute(host.Principal.name)}, model=host.Principal)
     with pytest.raises(MappingError, match="Principal has no polymorphic_identity"):
-        opened(host.db, users, groups)
+        start(host.db, users, groups)

@@ -22,7 +22,7 @@ from sqlalchemy.orm import (
 from flask_scim_provisioning import fields
 from flask_scim_provisioning.mapping.errors import MappingError
 
-from .host_shapes import Open, fresh, group_schema, opened, provision, user_schema
+from .host_shapes import Open, fresh, group_schema, opened, provision, start, user_schema
 
 __all__ = ["opened"]
 
@@ -77,10 +77,10 @@ class Host:
         }
         return user_schema(users, model=self.Person, **meta), group_schema(groups, model=self.Team)
 
-    def refused(self, opened: Open, more: Mapping[str, Any] | None = None, **meta: Any) -> str:
+    def refused(self, more: Mapping[str, Any] | None = None, **meta: Any) -> str:
         """Return what is said at start-up."""
         with pytest.raises(MappingError) as raised:
-            opened(self.db, *self.schemas(more, **meta))
+            start(self.db, *self.schemas(more, **meta))
         return str(raised.value)
 
     def person(self, portal: Any) -> Any:
@@ -162,11 +162,11 @@ def test_a_default_may_be_an_object_of_the_portals(opened: Open) -> None:
     assert host.person(portal).role.name == reading.name
 
 
-def test_load_default_is_refused(opened: Open) -> None:
+def test_load_default_is_refused() -> None:
     """It was written by a PUT as well, and made users of administrators."""
     host = Host()
     title = fields.Attribute(host.Person.title, load_default="User")
-    said = host.refused(opened, {"title": title})
+    said = host.refused({"title": title})
     assert "PortalUser.title: load_default= would be written to existing rows" in said
     assert "Meta.defaults = {Person.<attribute>: <value>}" in said
 
@@ -347,11 +347,11 @@ MISSING: dict[str, tuple[Callable[[], Host], Callable[[Host], dict[str, Any]], s
 
 
 @pytest.mark.parametrize("what", MISSING)
-def test_what_cant_be_made_is_refused_at_start_up(opened: Open, what: str) -> None:
+def test_what_cant_be_made_is_refused_at_start_up(what: str) -> None:
     """The message names the schema, the column and what to write."""
     declare, meta, said = MISSING[what]
     host = declare()
-    refused = host.refused(opened, **meta(host))
+    refused = host.refused(**meta(host))
     assert refused.startswith("PortalUser: ")
     assert said in refused
 
@@ -378,9 +378,9 @@ FILLED: dict[str, Callable[[], Host]] = {
 
 
 @pytest.mark.parametrize("what", FILLED)
-def test_what_the_mapper_or_the_database_fills_is_not_asked_for(opened: Open, what: str) -> None:
+def test_what_the_mapper_or_the_database_fills_is_not_asked_for(what: str) -> None:
     host = FILLED[what]()
-    assert opened(host.db, *host.schemas()).client.get("/Users").status_code == 200
+    start(host.db, *host.schemas())
 
 
 def test_a_required_column_may_be_mapped_by_another_name(opened: Open) -> None:

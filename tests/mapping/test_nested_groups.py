@@ -111,8 +111,13 @@ def test_members_are_users_and_groups(directory: Directory) -> None:
     users = group["meta"]["location"].replace(f"/Groups/{group['id']}", "/Users/")
     ada, blue = directory.ids["ada"], directory.ids["Blue"]
     assert group["members"] == [
-        {"value": ada, "$ref": users + ada, "type": "User"},
-        {"value": blue, "$ref": users.replace("Users", "Groups") + blue, "type": "Group"},
+        {"value": ada, "$ref": users + ada, "display": "ada", "type": "User"},
+        {
+            "value": blue,
+            "$ref": users.replace("Users", "Groups") + blue,
+            "display": "Blue",
+            "type": "Group",
+        },
     ]
     named = directory.client.get(directory.path("Red"), attributes="members.display,members").json
     assert [member["display"] for member in named["members"]] == ["ada", "Blue"]
@@ -430,3 +435,14 @@ def test_costs_do_not_grow_with_what_is_inside(directory: Directory) -> None:
     assert (costs[0]["read"], costs[0]["without"], costs[0]["page"]) == (4, 2, 4)
     assert group == user + 1 + (1 if writes_alone else 3)
     assert costs[0]["remove group"] == costs[0]["remove user"] + 1
+
+
+def test_a_deleted_group_moves_the_version_of_the_group_around_it(directory: Directory) -> None:
+    directory.make("ada", "Blue: ada", "Red: Blue")
+
+    def version(name: str) -> str:
+        return str(directory.client.get(directory.path(name)).headers["ETag"])
+
+    before = version("Red")
+    assert directory.client.delete(directory.path("Blue")).status_code == 204
+    assert version("Red") != before

@@ -16,6 +16,7 @@ __all__ = ["HERE", "NOT_YET", "served"]
 HERE = Path(__file__).parent
 
 NOT_YET: list[str] = [
+    "test_full_name",
     "test_groups_are_roles",
     "test_legacy_names",
     "test_loading",

@@ -176,6 +176,29 @@ class TestPages:
         users = page(session, models, scope.integration_id, resource_type="User").entries
         assert [entry.detail for entry in users] == ["3", "1"]
 
+    def test_what_is_rare_is_looked_for_step_by_step(
+        self, scope, session, models, monkeypatch
+    ) -> None:
+        """No page goes through millions of entries; the next one goes on where it stopped."""
+        monkeypatch.setattr(activity, "_LOOK_BACK", 2)
+        found, before, pages = [], None, 0
+        while True:
+            shown = page(
+                session,
+                models,
+                scope.integration_id,
+                action="integration.created",
+                before=before,
+                limit=9,
+            )
+            found += shown.entries
+            pages += 1
+            if shown.next_before is None:
+                break
+            before = shown.next_before
+        assert [entry.action for entry in found] == ["integration.created"]
+        assert pages == 4
+
     def test_old_entries_are_pruned(self, scope, session, models, monkeypatch) -> None:
         monkeypatch.setattr(activity, "_PRUNE_AT_ONCE", 2)
         table = models.activity

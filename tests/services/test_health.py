@@ -124,7 +124,7 @@ def test_a_question_for_somebody_unknown_is_no_failure(portal: Portal, assess: A
 def test_a_failure_of_the_portal_is_bad(
     portal: Portal, assess: Assess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flask_scim_provisioning.mapping import writing
+    from flask_scim_provisioning.mapping.access import writing
 
     def broken(*_arguments: Any) -> None:
         raise RuntimeError("the host's own mistake")

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from ...scim import attributes as scim
 from ...scim.errors import InvalidFilter, InvalidValue
-from ...scim.evaluate import check_filter, folded, searched
+from ...scim.evaluate import check_filter, folded, searched, sorted_by
 from ...scim.filters import And, AttrPath, Compare, Filter, Not, Or, Present, Select
-from ...scim.paths import Location, locate
+from ...scim.paths import Location
 from ...scim.values import instant
 from ..bindings.base import Binding
 from ..bindings.own_types import OwnType
@@ -119,8 +119,9 @@ def _attribute(
     slot = binding.slot(location.sub.name if location.sub else None)
     if slot is None and location.sub is None and location.attribute.type is scim.Type.COMPLEX:
         if isinstance(node, Present):
-            slots = [binding.slot(sub.name) for sub in location.attribute.sub_attributes]
-            return sa.or_(*(_present(found) for found in slots if found is not None))
+            slots = [binding.slot(sub.name) for sub in location.attribute.visible_parts]
+            present = (_present(found) for found in slots if found is not None)
+            return sa.or_(sa.false(), *present)
         slot = binding.slot("value")
     if slot is None:
         raise _unsearchable(location.label)
@@ -158,7 +159,10 @@ def _any(
 
 def _some_part(mapping: ResourceMapping, location: Location) -> sa.ColumnElement[bool]:
     """An attribute is present where an element has a value in any of its parts."""
-    names = [sub.name for sub in location.attribute.sub_attributes] or ["value"]
+    attribute = location.attribute
+    names = [sub.name for sub in attribute.visible_parts]
+    if attribute.type is not scim.Type.COMPLEX:
+        names = ["value"]
 
     def build(find: Find) -> sa.ColumnElement[bool]:
         slots = [slot for slot in map(find, names) if slot is not None]
@@ -194,12 +198,14 @@ def _schemas(mapping: ResourceMapping, node: Compare | Present) -> sa.ColumnElem
 def _presences(mapping: ResourceMapping, extension: scim.Schema) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     for attribute in extension.attributes:
+        if attribute.hidden:
+            continue
         location = Location(f"{extension.id}:{attribute.name}", attribute)
         binding = mapping.bindings[location.key]
         if attribute.multi_valued:
             found.append(_some_part(mapping, location))
         elif attribute.type is scim.Type.COMPLEX:
-            slots = [binding.slot(sub.name) for sub in attribute.sub_attributes]
+            slots = [binding.slot(sub.name) for sub in attribute.visible_parts]
             found += [slot.expression.is_not(None) for slot in slots if slot is not None]
         elif (slot := binding.slot(None)) is not None:
             found.append(slot.expression.is_not(None))
@@ -363,13 +369,11 @@ def sort_terms(
 
     :raises InvalidValue: when the attribute is unknown or can't be sorted by.
     """
-    location = locate(path, mapping.resource_type)
-    binding = mapping.bindings.get(location.key) if location is not None else None
     slot = None
-    if location is not None and binding is not None:
-        slot = binding.slot(location.sub.name if location.sub else None)
-        if slot is None and location.sub is None:
-            slot = binding.slot("value") or binding.slot("formatted")
+    for place in sorted_by(path, mapping.resource_type):
+        binding = mapping.bindings.get(place.key)
+        if slot is None and binding is not None:
+            slot = binding.slot(place.sub.name if place.sub else None)
     if slot is None:
         raise InvalidValue(
             "sortBy names no attribute that this portal can sort by; name another one."

@@ -219,7 +219,7 @@ def refusal(mapping: ResourceMapping, error: DBAPIError, *, deleting: bool = Fal
                 f"This {kind} is still in use in this portal{_where(found)}, which keeps it from "
                 "being deleted; the portal's team can let it be deactivated instead."
             )
-        case Kind.UNIQUE if named:
+        case Kind.UNIQUE | Kind.KEY if named:
             return Uniqueness(
                 f"{named} is already in use by another {kind}; give it another value, or match the "
                 "existing one instead of creating a new one."

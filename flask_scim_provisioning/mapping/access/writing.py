@@ -334,7 +334,8 @@ def delete_resource(
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
-        _delete_row(session, entity)
+        with host_rules(mapping, deleting=True):
+            _delete_row(session, entity)
         _flush(mapping, session, entity, deleting=True)
         return
     unit = Unit(session, view)

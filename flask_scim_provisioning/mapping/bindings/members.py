@@ -53,6 +53,11 @@ class MembersOfAKind:
         self._group, self._member = key_columns(group), key_columns(member)
         self._selects = {shown: self._fetching(shown=shown) for shown in (False, True)}
         self._named = self._naming()
+        there = sa.exists().select_from(self._pairs)
+        self._any = sa.select(
+            there.where(self._group.equals("group_key"), sa.not_(self._member.is_none()))
+        )
+        self._move = self._moving()
         links = target.links
         self._held = (
             sa.select(*target.key.columns)
@@ -172,6 +177,38 @@ class MembersOfAKind:
             for row in view.execute(statement, {"ids": list(part), **here}):
                 found[row[0]] = (read(row), row[1] is not None)
         return {each: found[each] for each in ids if each in found}
+
+    def has_any(self, view: Viewpoint, group: HostKey) -> bool:
+        """Say whether a group has any member."""
+        return bool(
+            view.execute(self._any, self._group.parameters("group_key", group)).scalar_one()
+        )
+
+    def move_versions_around(self, view: Viewpoint, resource_id: str) -> None:
+        """Give the groups that a member is in a new version, in one statement.
+
+        :param resource_id: the SCIM id of the member.
+        """
+        if may_be_id(resource_id):
+            given = {"member_id": resource_id.lower(), "now": moment()}
+            view.connection.execute(self._move, given)
+
+    def _moving(self) -> sa.Update:
+        links, own = self.groups.links, self._target.links.alias()
+        # MySQL reads no table that it updates, unless what was read has been put aside.
+        around = (
+            sa.select(*self._group.columns)
+            .distinct()
+            .select_from(self._pairs)
+            .join(own, self._target.link_key_of(own).same(self._member))
+            .where(own.c.id == sa.bindparam("member_id"), *self.store.of_row)
+            .subquery()
+        )
+        return (
+            sa.update(links)
+            .where(self.groups.link_key.inside(sa.select(*around.c)))
+            .values(version=links.c.version + 1, last_modified=sa.bindparam("now"))
+        )
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search among the members of a group."""
