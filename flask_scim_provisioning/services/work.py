@@ -67,8 +67,8 @@ class DatabaseUnavailable(TemporarilyUnavailable):
 
     def __init__(self, *, reached: bool = True, unknown: bool = False) -> None:
         super().__init__(
-            "The database went away while it was to keep what was done; look whether it has, and if "
-            "not, send the request again."
+            "The database went away while it was to keep what was done; look whether it has, and "
+            "if not, send the request again."
             if unknown
             else "The database is busy or away and nothing was changed; send the request again.",
             retry_after=RETRY_AFTER,
