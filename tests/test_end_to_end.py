@@ -113,7 +113,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     entra = IdentityProvider(copied(page, "Endpoint URL"), copied(page, "Secret token"))
     assert entra.endpoint.startswith(f"{portal}/api/v1/main/integrations/")
     page.get_by_role("link", name="I have copied both values").click()
-    page.get_by_text("Waiting for first request").wait_for()
+    page.get_by_text("Waiting for first request").first.wait_for()
 
     # Test Connection, and a first cycle.
     nobody = entra.send("GET", '/Users?filter=userName eq "0c9d4f2e-5b1f-4a57-9f5c-3f1f9b6f1c11"')
@@ -139,9 +139,9 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     page.reload()
     page.locator(".scim-badge", has_text="Active").first.wait_for()
     activity = page.get_by_role("table", name="Latest activity of Contoso Entra ID")
-    assert activity.get_by_role("row", name="Person created adele.vance@contoso.example").count()
-    assert activity.get_by_role("row", name="Group created Field engineering").count()
-    deactivated = activity.get_by_role("row", name="Person deactivated adele.vance")
+    assert activity.get_by_role("row", name="Created adele.vance@contoso.example").count()
+    assert activity.get_by_role("row", name="Created the group Field engineering").count()
+    deactivated = activity.get_by_role("row", name="Deactivated adele.vance")
     assert deactivated.get_by_role("list", name="Notes").is_visible()
 
     # She is in the portal's own pages.
