@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..models import JsonDocument
+from ..column_types import JsonDocument
 from .slots import Convert, format_datetime
 
 __all__ = ["InstantText", "StoredDocument"]
