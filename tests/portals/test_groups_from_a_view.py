@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, rela
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.testing import ProvisioningContract
 
-NEEDS = ("fields.Members(read_only)",)
+NEEDS = ("fields.Members(read_only)", "Meta.read_only")
 
 
 # models begin
@@ -65,6 +65,7 @@ class PortalUser(UserSchema):
 class PortalGroup(GroupSchema):
     class Meta:
         model = Department
+        read_only = True
 
     display_name = fields.Attribute(Department.name)
     members = fields.Members(Department.people, read_only=True)
