@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g
 from sqlalchemy import MetaData
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session, object_session, scoped_session
 
 from . import api, cli, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
@@ -18,9 +18,10 @@ from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
 from .mapping.host.links import declare_link, primary_key_of
 from .models import TENANT, Models, declare, own_base
+from .services.sign_in import is_active
 from .sessions import OwnSessions, SessionSource
 from .settings import read_settings
-from .state import EXTENSION, ProvisioningState
+from .state import EXTENSION, ProvisioningState, current_provisioning
 
 __all__ = ["Provisioning"]
 
@@ -135,6 +136,41 @@ class Provisioning:
                 "function, such as admin_required=lambda: current_user.is_admin.",
                 app.name,
             )
+
+    def is_active(self, user: Any) -> bool:
+        """Say whether the directory lets a person sign in.
+
+        A portal whose people have no column for ``active`` asks here, where it loads the user of a
+        request; somebody who is deactivated is then signed out at the next request::
+
+            @login_manager.user_loader
+            def load_user(user_id):
+                user = db.session.get(User, int(user_id))
+                return user if user and provisioning.is_active(user) else None
+
+        Whom no identity provider has spoken of may sign in. It is one indexed read, and the answer
+        is kept for the rest of the request.
+
+        :param user: An object of the users' model, or Flask-Login's ``current_user``.
+        :raises TypeError: when it is neither.
+        """
+        user = getattr(user, "_get_current_object", lambda: user)()
+        mapping = current_provisioning.mappings["Users"]
+        if not isinstance(user, mapping.model):
+            raise TypeError(
+                f"is_active wants a {mapping.model.__name__}, and got a {type(user).__name__}: "
+                "ask it only about people who are signed in or about to."
+            )
+        identity = sa.inspect(user).identity
+        if identity is None:
+            return True  # not in the database yet
+        known: dict[Any, bool] = g.setdefault("_scim_active", {})
+        key = mapping.table.key_of_identity(identity)
+        if key not in known:
+            session = object_session(user) or self._sessions.current
+            connection = session.connection(bind_arguments={"mapper": mapping.table.mapper})
+            known[key] = is_active(mapping, connection, key)
+        return known[key]
 
     def touch(self, model: type[Any], *conditions: Any, session: Session | None = None) -> None:
         """Tell that the portal has changed users or groups in a way that the ORM doesn't see.

@@ -21,6 +21,7 @@ from flask import g
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.pool import Pool, QueuePool, SingletonThreadPool, StaticPool
 
+from .mapping.access.reused_keys import guard_engine
 from .scim.errors import TemporarilyUnavailable
 
 __all__ = ["OwnSessions", "SessionSource", "is_autocommit"]
@@ -114,13 +115,21 @@ class OwnSessions:
         source = self._source
         return source if isinstance(source, scoped_session | sessionmaker) else source()
 
+    @property
+    def host_autocommits(self) -> bool:
+        """Whether the host's own connections commit each statement by itself."""
+        host = self._host()
+        bind = self._primary(host if isinstance(host, Session) else _like(host))
+        return isinstance(bind, sa.Engine) and _way_of(bind).autocommit
+
     def _made(self) -> Session:
         host = self._host()
         session = _like(host)
         # What a session has been told of binds can't be handed on.
         bind = self._primary(host if isinstance(host, Session) else session)
+        guard_engine(bind.engine, self._models)
         if isinstance(bind, sa.Engine):
-            bind = _transactional(bind)
+            bind = _way_of(bind).apart or bind
 
         # A session of the host's kind may choose replicas for reading. A use case has one
         # connection, and it is the one for writing.
@@ -207,10 +216,12 @@ class _Way:
     """How an engine of the host's is used.
 
     :ivar apart: an engine over connections of our own, where the host's can't be used.
+    :ivar autocommit: whether the host's commit each statement by itself.
     :ivar process: whose connections these are; a fork shares none.
     """
 
     apart: sa.Engine | None
+    autocommit: bool
     process: int
 
 
@@ -218,8 +229,8 @@ _ways: WeakKeyDictionary[sa.Engine, _Way] = WeakKeyDictionary()
 _finding = threading.Lock()
 
 
-def _transactional(engine: sa.Engine) -> sa.Engine:
-    """Return an engine on which a refusal changes nothing, and which waits for nobody of us.
+def _way_of(engine: sa.Engine) -> _Way:
+    """Find out how an engine can be used so that a refusal changes nothing, and nobody waits.
 
     An engine in AUTOCOMMIT has written what a rollback should undo. A pool of one connection that
     the host's session holds would be waited for until the request ends.
@@ -229,14 +240,14 @@ def _transactional(engine: sa.Engine) -> sa.Engine:
     way = _ways.get(engine)
     if way is None or way.process != os.getpid():
         with _finding:
-            way = _ways[engine] = _Way(_found(engine), os.getpid())
-    return way.apart or engine
+            way = _ways[engine] = _found(engine)
+    return way
 
 
-def _found(engine: sa.Engine) -> sa.Engine | None:
+def _found(engine: sa.Engine) -> _Way:
     apart = _apart(engine) if _has_one_connection(engine.pool) else None
     if not _commits_by_itself(apart or engine):
-        return apart
+        return _Way(apart, autocommit=False, process=os.getpid())
     # Setting and resetting the level of the host's connections would leave them in another one
     # than the host has chosen, wherever it did.
     apart = apart or _apart(engine)
@@ -248,7 +259,7 @@ def _found(engine: sa.Engine) -> sa.Engine | None:
             "that a refused request would leave half of its work: give create_engine no "
             'isolation_level="AUTOCOMMIT", and the driver no autocommit.'
         )
-    return apart
+    return _Way(apart, autocommit=True, process=os.getpid())
 
 
 def _has_one_connection(pool: Pool) -> bool:

@@ -88,6 +88,21 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _number(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        return _count(value)
+    except ValueError:
+        raise ValueError("a whole number, 1 or more, or None") from None
+
+
+def _store(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and "://" in value):
+        return value
+    raise ValueError('a URL such as "redis://localhost:6379", or None')
+
+
 def _template(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
@@ -142,6 +157,27 @@ SETTINGS = (
         "How long a request waits for a busy database in all before it is answered with 503 "
         "(seconds); less than your server's own time-out, which is 30 in gunicorn.",
         _count,
+    ),
+    Setting(
+        "SCIM_RATE_LIMIT",
+        60_000,
+        "How many requests of one integration are answered in a minute; the others get 429 with "
+        "Retry-After. None for any number.",
+        _number,
+    ),
+    Setting(
+        "SCIM_REFUSED_RATE_LIMIT",
+        600,
+        "How many tokens that open nothing one address may show in a minute, before it gets 429. "
+        "None for any number.",
+        _number,
+    ),
+    Setting(
+        "SCIM_RATE_LIMIT_STORAGE",
+        None,
+        'Where all processes count together, such as "redis://localhost:6379" (needs the extra '
+        "rate-limits); None lets each process count for itself.",
+        _store,
     ),
     Setting("SCIM_MAX_BODY_BYTES", 2_000_000, "Largest body that is read (bytes).", _count),
     Setting(

@@ -156,9 +156,10 @@ class PageRunner:
 
         app = create_app({"TESTING": True})
         with app.app_context():
-            provisioning.db.create_all()
+            session = app.extensions["scim_provisioning"].session
+            provisioning.metadata.create_all(session.get_bind())
             created = create_integration(
-                provisioning.db.session, provisioning.models, tenant="main", name="Example"
+                session, provisioning.models, tenant="main", name="Example"
             )
         base = f"/api/v1/main/integrations/{created.integration.id}/scim/v2"
         client = ScimClient(app, base, created.secret.reveal())

@@ -269,6 +269,8 @@ def test_a_refusal_changes_nothing_on_an_engine_in_autocommit(
     assert client.post("/Groups", BROKEN).status_code == 400
     assert portal.rows(portal.models.Team.name) == []
     use_everything(portal, client)
+    findings = portal.app.test_cli_runner().invoke(args=["scim", "doctor"]).output
+    assert "The portal's connections are in AUTOCOMMIT" in findings
     # The host's own connections are as the host wants them.
     with portal.app.app_context(), portal.engine.connect() as connection:
         connection.execute(sa.insert(portal.models.Team).values(name="by itself"))

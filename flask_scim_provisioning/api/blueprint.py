@@ -25,11 +25,12 @@ from werkzeug.routing import BaseConverter
 
 from ..dialects import Generic, recognised_by_body
 from ..routing import everywhere
-from ..scim.errors import EndpointNotFound, MethodNotAllowed
+from ..scim.errors import EndpointNotFound, MethodNotAllowed, TooManyRequests, Unauthorized
 from ..services.activity import Action
 from ..state import EXTENSION, ProvisioningState
 from . import failures, reading, routes
 from .authentication import authenticate, origin, request_id, shows_token
+from .rate_limits import RateLimits
 from .responses import ScimResponse, allowed, in_media_type
 
 __all__ = ["create_blueprint"]
@@ -37,6 +38,7 @@ __all__ = ["create_blueprint"]
 logger = logging.getLogger(__name__)
 
 _NAME = "scim_api"
+_LIMITS = "scim_rate_limits"
 _BASE = "<scim_tenant>/integrations/<scim_integration>/scim/v2"
 
 
@@ -84,6 +86,7 @@ def _add_rules(state: BlueprintSetupState, base: str) -> None:
             )
         )
     app.view_functions[endpoint] = _dispatch
+    app.extensions[_LIMITS] = RateLimits.of(app.extensions[EXTENSION].settings)
 
 
 def _go_first(app: Flask) -> None:
@@ -145,6 +148,7 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     g.scim_started = time.perf_counter()
     g.scim_request_id = request_id()
     g.scim_scope = g.scim_endpoint = None
+    g.scim_unrecorded = False
     g.scim_action = Action.REQUEST
     reading.keep_body()
     csrf = current_app.extensions.get("csrf")
@@ -168,18 +172,28 @@ def _dispatch(
     endpoint = routes.find(scim_path)
     method = "GET" if request.method == "HEAD" else request.method
     call = endpoint.route.calls.get(method) if endpoint is not None else None
+    limits: RateLimits = current_app.extensions[_LIMITS]
+    _refuse_hurry(limits.address(request.remote_addr))
     body = None
     if call is not None and call.reads_body and shows_token():
         body = reading.received_body(state.settings[call.limit])
     state.sessions.require_writer()
-    scope = g.scim_scope = authenticate(
-        state,
-        scim_tenant,
-        scim_integration,
-        started=g.scim_started,
-        identity=g.scim_request_id,
-        origin=g.scim_origin,
-    )
+    try:
+        scope = g.scim_scope = authenticate(
+            state,
+            scim_tenant,
+            scim_integration,
+            started=g.scim_started,
+            identity=g.scim_request_id,
+            origin=g.scim_origin,
+        )
+    except Unauthorized:
+        limits.refused(request.remote_addr)
+        raise
+    hurry = limits.integration(scope.integration_id)
+    if hurry is not None:
+        g.scim_unrecorded = limits.is_told(scope.integration_id)
+        _refuse_hurry(hurry)
     if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
     g.scim_endpoint = endpoint
@@ -206,6 +220,15 @@ def _dispatch(
 def _is_served(route: routes.Route, state: ProvisioningState) -> bool:
     """Say whether the portal has what a route is about: one with users only has no groups."""
     return route.resources is None or route.resources in state.mappings
+
+
+def _refuse_hurry(seconds: int | None) -> None:
+    if seconds is not None:
+        raise TooManyRequests(
+            "More requests came in a minute than this portal answers; send this one again when "
+            "Retry-After says.",
+            retry_after=seconds,
+        )
 
 
 def _finish(response: Response) -> Response:

@@ -109,7 +109,7 @@ def _record(error: ScimError) -> None:
     if scope is None:
         if unavailable is None:
             _count_at_the_door(error)
-    elif unavailable is None or unavailable.reached:
+    elif (unavailable is None or unavailable.reached) and not g.get("scim_unrecorded"):
         recorded = _is_written(scope, error)
     if unavailable is not None:
         logger.warning(

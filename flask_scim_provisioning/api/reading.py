@@ -6,7 +6,6 @@ import functools
 import io
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from flask import request
@@ -20,7 +19,7 @@ from ..scim.errors import (
     ScimError,
     UnsupportedMediaType,
 )
-from ..scim.messages import SearchRequest, read_json, read_patch_envelope
+from ..scim.messages import ReadFilter, SearchRequest, read_json, read_patch_envelope
 from ..scim.patch import Operation
 from ..scim.projection import Projection
 from ..scim.urns import MEDIA_TYPE
@@ -164,24 +163,26 @@ def payload(scope: Scope, mapping: ResourceMapping) -> Mapping[str, Any]:
 
 def operations(scope: Scope, mapping: ResourceMapping) -> list[Operation]:
     """Return the operations in the body, clean by the RFC."""
-    raw = read_patch_envelope(scope.request_body)
-    return scope.dialect.operations(raw, mapping.resource_type, scope.notes)
+    sent = read_patch_envelope(scope.request_body)
+    return scope.dialect.operations(sent, mapping.resource_type, scope.notes)
 
 
 def search_from_query(scope: Scope) -> SearchRequest:
     """Return the search in the query string (RFC 7644 section 3.4.2); unknown names are ignored."""
-    return _clean(scope, SearchRequest.from_query(request.args))
+    return SearchRequest.from_query(request.args, _filter_reader(scope))
 
 
 def search_from_body(scope: Scope) -> SearchRequest:
     """Return the search in the body (RFC 7644 section 3.4.3)."""
-    return _clean(scope, SearchRequest.from_body(scope.request_body))
+    return SearchRequest.from_body(scope.request_body, _filter_reader(scope))
 
 
-def _clean(scope: Scope, search: SearchRequest) -> SearchRequest:
-    if search.filter is None:
-        return search
-    return replace(search, filter=scope.dialect.filter(search.filter, scope.notes))
+def _filter_reader(scope: Scope) -> ReadFilter:
+    return functools.partial(scope.dialect.filter, notes=scope.notes)
+
+
+def _unread(_text: str) -> None:
+    """A filter beside a resource's id asks for nothing."""
 
 
 def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
@@ -189,7 +190,7 @@ def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
     requested = scope.dialect.requested
     if not request.query_string:
         return Projection.of(mapping.resource_type, requested=requested)
-    search = SearchRequest.from_query(request.args)
+    search = SearchRequest.from_query(request.args, _unread)
     return Projection.of(
         mapping.resource_type, search.attributes, search.excluded_attributes, requested
     )

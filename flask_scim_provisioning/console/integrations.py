@@ -10,7 +10,7 @@ from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
-from ..services import activity, failures, health, integrations
+from ..services import activity, failures, health, integrations, managed, refusals
 from ..services.health import State
 from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
 from ..services.names import names_of
@@ -40,7 +40,9 @@ __all__ = [
     "pause",
     "remove",
     "show",
+    "show_groups",
     "show_mapping",
+    "show_people",
     "show_removed",
 ]
 
@@ -74,6 +76,7 @@ def index() -> ResponseReturnValue:
             for each in range(1, pages + 1)
         ],
         removed=len(integrations.list_removed(session, models, tenant)),
+        refused=sum(row.count for row in refusals.unclaimed(session, models, tenant)),
         trail=[],
     )
 
@@ -240,6 +243,58 @@ def _mapping_rows() -> list[tuple[str, list[dict[str, Any]]]]:
 def _direction(mutability: str) -> str:
     return {"readOnly": "Read only", "writeOnly": "Written only", "immutable": "Written once"}.get(
         mutability, "Both ways"
+    )
+
+
+_KINDS = {"people": ("Users", "People"), "groups": ("Groups", "Groups")}
+
+
+def show_people(integration_id: str) -> ResponseReturnValue:
+    """Show the people whom the identity provider knows."""
+    return _managed(integration_id, "people")
+
+
+def show_groups(integration_id: str) -> ResponseReturnValue:
+    """Show the groups that the identity provider knows."""
+    return _managed(integration_id, "groups")
+
+
+def _managed(integration_id: str, kind: str) -> ResponseReturnValue:
+    session, models, tenant = caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
+    endpoint, title = _KINDS[kind]
+    text = request.args.get("q", "").strip()[:255]
+    after = request.args.get("after")
+    page = managed.page(
+        session,
+        models,
+        current_provisioning.mappings[endpoint],
+        view.id,
+        after=None if after is None else after[:255],
+        text=text or None,
+    )
+    now, here = utcnow(), f"scim_console.show_{kind}"
+    return render_template(
+        "scim_provisioning/integrations/managed.html",
+        integration=present(view, now),
+        title=title,
+        resources=[
+            (
+                each.name or each.look_up or each.id,
+                each.external_id,
+                Moment.of(each.last_modified, now),
+                url_for("scim_console.show_all_activity", q=each.look_up or each.id),
+            )
+            for each in page.resources
+        ],
+        text=text,
+        form_url=url_for(here, integration_id=view.id),
+        first=None if after is None else url_for(here, integration_id=view.id, q=text or None),
+        more=None
+        if page.next_after is None
+        else url_for(here, integration_id=view.id, q=text or None, after=page.next_after),
+        tabs=tabs(view.id, f"show_{kind}"),
+        trail=trail(view, title),
     )
 
 

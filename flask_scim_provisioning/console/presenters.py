@@ -167,6 +167,8 @@ def present(view: IntegrationView, now: datetime) -> IntegrationPage:
 _TABS = (
     ("Overview", "show"),
     ("Failures", "show_failures"),
+    ("People", "show_people"),
+    ("Groups", "show_groups"),
     ("Activity", "show_activity"),
     ("Mapping", "show_mapping"),
     ("Credentials", "show_credentials"),

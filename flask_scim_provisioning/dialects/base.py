@@ -1,11 +1,12 @@
 """What a dialect is, and the leniency that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 from ..scim.attributes import ResourceType
 from ..scim.errors import InvalidSyntax, ScimError, shown
+from ..scim.filters import Filter
 from ..scim.patch import Operation
 from . import filters, operations, values
 from .filters import ComparisonRewrite, FilterRewriter, Repair
@@ -112,21 +113,20 @@ class Dialect:
         }
 
     def operations(
-        self, raw: list[Any], resource_type: ResourceType, notes: Notes
+        self, sent: Iterable[Operation], resource_type: ResourceType, notes: Notes
     ) -> list[Operation]:
         """Return the operations of a PATCH as the RFC has them.
 
-        :raises InvalidSyntax: when one isn't an operation at all.
         :raises InvalidValue: when a value to remove doesn't say which.
         """
-        return self._operations.operations(raw, resource_type, notes)
+        return self._operations.operations(sent, resource_type, notes)
 
-    def filter(self, text: str, notes: Notes) -> str:
-        """Return a search's filter as the RFC has it.
+    def filter(self, text: str, notes: Notes) -> Filter:
+        """Return the tree of a search's filter, as the RFC has it.
 
         :raises InvalidFilter: when it can't be read.
         """
-        return self._filters.text(text, notes)
+        return self._filters.filter(text, notes)
 
     def explained(self, error: ScimError) -> str:
         """Return the detail of a refusal, with the page where what was sent can be changed.

@@ -20,7 +20,6 @@ from ..scim.filters import (
     Present,
     Select,
     parse_filter,
-    render,
 )
 from .notes import Notes, leave
 
@@ -124,16 +123,14 @@ class FilterRewriter:
         self._repairs = tuple(repairs)
         self._comparisons = tuple(comparisons)
 
-    def text(self, text: str, notes: Notes) -> str:
-        """Return the filter in RFC form.
+    def filter(self, text: str, notes: Notes) -> Filter:
+        """Return the tree of a filter in RFC form.
 
         :raises InvalidFilter: when it can't be read, repaired or not.
         """
         if _PLAIN.fullmatch(text):
-            return text
-        clean, node = self._parsed(text, notes)
-        rewritten = self.tree(node, notes)
-        return clean if rewritten == node else render(rewritten)
+            return parse_filter(text)
+        return self.tree(self._parsed(text, notes), notes)
 
     def repaired(self, text: str, notes: Notes) -> str:
         """Return the text after all repairs; what is too long for the parser isn't looked at."""
@@ -143,9 +140,9 @@ class FilterRewriter:
             text = repair(text, notes)
         return text
 
-    def _parsed(self, text: str, notes: Notes) -> tuple[str, Filter]:
+    def _parsed(self, text: str, notes: Notes) -> Filter:
         try:
-            return text, parse_filter(text)
+            return parse_filter(text)
         except InvalidFilter as refusal:
             fresh: list[str] = []
             repaired = self.repaired(text, fresh)
@@ -155,7 +152,7 @@ class FilterRewriter:
                 raise refusal from None
             for sentence in fresh:
                 leave(notes, sentence)
-            return repaired, node
+            return node
 
     def tree(self, node: Filter, notes: Notes) -> Filter:
         """Return the filter with its comparisons rewritten."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..scim.attributes import Attribute, ResourceType, Type
-from ..scim.errors import InvalidPath, InvalidSyntax, InvalidValue
+from ..scim.errors import InvalidPath, InvalidValue
 from ..scim.filters import And, AttrPath, Compare, Filter, Or
 from ..scim.patch import Operation
 from ..scim.paths import PatchPath, parse_path
@@ -35,25 +35,19 @@ class Place:
         return self.attribute.name if self.sub is None else f"{self.attribute.name}.{self.sub.name}"
 
 
-def read_operation(raw: Any, number: int, notes: Notes) -> Operation:
-    """Read one member of ``Operations``; its names and its ``op`` count in any case.
+def op_in_any_case(operation: Operation, notes: Notes) -> Operation:
+    """The ``op`` of an operation counts in any case.
 
     Source: Entra sends ``Add``, ``Replace`` and ``Remove`` unless the tenant URL has the flag
-    ``aadOptscim062020``, and asks for structural names in any case.
-
-    :raises InvalidSyntax: when it is no object, or its ``op`` or ``path`` is no string.
+    ``aadOptscim062020``.
     """
-    if not isinstance(raw, Mapping):
-        raise InvalidSyntax(f"Operation {number} isn't an object; send one with op and value.")
-    op, path = member_of(raw, "op"), member_of(raw, "path")
-    if not isinstance(op, str):
-        raise InvalidSyntax(f'Operation {number} has no op; send "add", "replace" or "remove".')
-    if path is not None and not isinstance(path, str):
-        raise InvalidSyntax(f"Operation {number} has a path that isn't a string; send one.")
-    folded = op.strip().lower()
-    if folded != op and folded in ("add", "replace", "remove"):
-        leave(notes, f'op "{op.strip()}" read as {folded}')
-    return Operation(folded, (path or "").strip() or None, member_of(raw, "value"))
+    op = operation.op.strip()
+    folded = op.lower()
+    if folded == operation.op:
+        return operation
+    if folded in ("add", "replace", "remove"):
+        leave(notes, f'op "{op}" read as {folded}')
+    return replace(operation, op=folded)
 
 
 def without_unchangeable_keys(value: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
@@ -101,16 +95,15 @@ class OperationRewriter:
         self._text = tuple(text)
 
     def operations(
-        self, raw: Iterable[Any], resource_type: ResourceType, notes: Notes
+        self, sent: Iterable[Operation], resource_type: ResourceType, notes: Notes
     ) -> list[Operation]:
         """Return the operations in RFC form, in their order and as many: details have numbers.
 
-        :raises InvalidSyntax: when one isn't an operation at all.
         :raises InvalidValue: when a value to remove doesn't say which.
         """
         return [
-            self._operation(read_operation(item, number, notes), number, resource_type, notes)
-            for number, item in enumerate(raw, start=1)
+            self._operation(op_in_any_case(operation, notes), number, resource_type, notes)
+            for number, operation in enumerate(sent, start=1)
         ]
 
     def _operation(
@@ -257,7 +250,7 @@ def _listed(element: Any, place: Place, number: int) -> Filter:
     )
     if not terms:
         raise InvalidValue(
-            f"Operation {number}: a value to remove from {place.name} has no value; "
+            f"operation {number}: a value to remove from {place.name} has no value; "
             "send each with its value, or a path with a filter."
         )
     return terms[0] if len(terms) == 1 else And(terms)

@@ -46,7 +46,7 @@ class Deviation:
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
-        operations.read_operation,
+        operations.op_in_any_case,
         '`"op": "Replace"`, with a capital letter',
         "Entra without its flag",
         'the operation `"replace"`',

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
 
 from .errors import InvalidCount, InvalidSyntax, InvalidValue, shown
+from .filters import Filter, parse_filter
+from .patch import Operation
 from .urns import LIST_RESPONSE, PATCH_OP, SEARCH_REQUEST
 
 MAX_DEPTH = 32
@@ -16,6 +18,8 @@ MAX_DEPTH = 32
 
 MAX_INDEX = 2**31 - 1
 """The largest page number or size that is passed on; no directory has so many people."""
+
+ReadFilter: TypeAlias = Callable[[str], Filter | None]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _ORDERS = ("ascending", "descending")
@@ -30,7 +34,7 @@ class SearchRequest:
     :ivar cursor: The page to answer with (RFC 9865); an empty one asks for the first page.
     """
 
-    filter: str | None = field(default=None, repr=False)
+    filter: Filter | None = None
     sort_by: str | None = None
     sort_order: str = "ascending"
     start_index: int = 1
@@ -40,16 +44,20 @@ class SearchRequest:
     cursor: str | None = None
 
     @classmethod
-    def from_query(cls, parameters: Mapping[str, str]) -> SearchRequest:
+    def from_query(
+        cls, parameters: Mapping[str, str], read_filter: ReadFilter = parse_filter
+    ) -> SearchRequest:
         """Return the search of a query string; the names of the parameters count in any case.
 
+        :param read_filter: Returns the tree of a filter; a dialect understands more than the RFC.
+        :raises InvalidFilter: when the filter can't be read.
         :raises InvalidValue: when a parameter has a value that it can't have.
 
         RFC 7644 sections 3.4.2 and 3.9.
         """
         given = {name.lower(): value for name, value in reversed(list(parameters.items()))}
         return cls(
-            filter=given.get("filter", "").strip() or None,
+            filter=_filter(given.get("filter"), read_filter),
             sort_by=given.get("sortby", "").strip() or None,
             sort_order=_order(given.get("sortorder", "").strip() or None),
             start_index=_start(_integer_text("startIndex", given.get("startindex"))),
@@ -60,9 +68,11 @@ class SearchRequest:
         )
 
     @classmethod
-    def from_body(cls, body: Any) -> SearchRequest:
+    def from_body(cls, body: Any, read_filter: ReadFilter = parse_filter) -> SearchRequest:
         """Return the search of a ``POST …/.search``.
 
+        :param read_filter: As for :meth:`from_query`.
+        :raises InvalidFilter: when the filter can't be read.
         :raises InvalidSyntax: when the body isn't a search request.
         :raises InvalidValue: when a member has a value that it can't have.
 
@@ -70,7 +80,7 @@ class SearchRequest:
         """
         given = read_message(body, SEARCH_REQUEST)
         return cls(
-            filter=(_text("filter", given) or "").strip() or None,
+            filter=_filter(_text("filter", given), read_filter),
             sort_by=_text("sortBy", given) or None,
             sort_order=_order(_text("sortOrder", given) or None),
             start_index=_start(_integer("startIndex", given.get("startindex"))),
@@ -79,6 +89,11 @@ class SearchRequest:
             excluded_attributes=_texts("excludedAttributes", given),
             cursor=_text("cursor", given),
         )
+
+
+def _filter(text: str | None, read_filter: ReadFilter) -> Filter | None:
+    stripped = (text or "").strip()
+    return read_filter(stripped) if stripped else None
 
 
 def read_json(data: bytes) -> Any:
@@ -148,8 +163,8 @@ def list_response(
     return answer
 
 
-def read_patch_envelope(body: Any) -> list[dict[str, Any]]:
-    """Return the operations of a PATCH request, each with ``op`` and what it has of path and value.
+def read_patch_envelope(body: Any) -> list[Operation]:
+    """Return the operations of a PATCH request, their ``op`` as it was sent.
 
     The names of members count in any case; what else an operation has is left out. An empty list of
     operations is one: Microsoft's validator sends it and expects that nothing happens.
@@ -165,21 +180,18 @@ def read_patch_envelope(body: Any) -> list[dict[str, Any]]:
     return [_operation(number, raw) for number, raw in enumerate(operations, 1)]
 
 
-def _operation(number: int, raw: Any) -> dict[str, Any]:
+def _operation(number: int, raw: Any) -> Operation:
     if not isinstance(raw, dict):
         raise InvalidSyntax(f"operation {number}: an operation is an object; send one.")
     given = read_members(raw)
-    operation: dict[str, Any] = {
-        name: given[name] for name in ("op", "path", "value") if name in given
-    }
-    op = operation.get("op")
+    op, path = given.get("op"), given.get("path")
     if not isinstance(op, str):
         raise InvalidSyntax(f'operation {number}: op is "add", "remove" or "replace"; send one.')
-    if not isinstance(operation.get("path"), str | None):
+    if not isinstance(path, str | None):
         raise InvalidSyntax(f"operation {number}: path is a string; send it in quotation marks.")
-    if op.lower() in {"add", "replace"} and "value" not in operation:
-        raise InvalidValue(f"operation {number}: {op.lower()} needs a value; send one.")
-    return operation
+    if op.strip().lower() in {"add", "replace"} and "value" not in given:
+        raise InvalidValue(f"operation {number}: {op.strip().lower()} needs a value; send one.")
+    return Operation(op, (path or "").strip() or None, given.get("value"))
 
 
 def read_message(body: Any, urn: str) -> dict[str, Any]:

@@ -13,12 +13,21 @@ from .values import check
 
 Flat = dict[str, Any]
 
+
+class Checked(Flat):
+    """A flat resource whose values fit their attributes, so that nobody has to check them again."""
+
+    def vouches(self, key: str | None, value: Any) -> bool:
+        """Say whether this is the value that was checked, and not one that came later."""
+        return key is not None and key in self and self[key] is value
+
+
 _OLD_URNS = "urn:scim:schemas:"
 
 
 def flatten(
     payload: Mapping[str, Any], resource_type: ResourceType, notes: list[str] | None = None
-) -> Flat:
+) -> Checked:
     """Return the flat form of the resource in the body of a POST or PUT.
 
     Names count in any case (RFC 7643 section 2.1). Attributes that the service sets itself are
@@ -31,7 +40,7 @@ def flatten(
     """
     if not isinstance(payload, Mapping):
         raise InvalidSyntax("The body isn't a resource; send a JSON object.")
-    flat: Flat = {}
+    flat = Checked()
     dropped: list[str] = []
     for name, key, attribute, value in _named(payload, resource_type, dropped):
         if attribute.name == "schemas" and key == "schemas":

@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a PATCH request, its ``op`` in lower case."""
+    """One operation of a PATCH request; :func:`plan` wants its ``op`` in lower case."""
 
     op: str
     path: str | PatchPath | None = None

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 _PRUNE_AT_ONCE = 5_000
 _UNAVAILABLE = 503
 _LONGEST_PATH = 1000
-_LOOK_BACK = 20_000
+_LOOK_BACK = 10_000
 """How many entries a page goes through for what no index finds."""
 
 # What a refusal takes from the latest of those that share its entry.

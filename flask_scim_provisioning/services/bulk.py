@@ -8,23 +8,19 @@ repeated, or refused as a whole.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
-import re
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ..mapping.access import searching
 from ..mapping.resources import ResourceMapping
-from ..models import Models
 from ..scim.bulk import (
     BulkOperation,
     BulkRequest,
@@ -37,19 +33,17 @@ from ..scim.bulk import (
 )
 from ..scim.errors import (
     EndpointNotFound,
-    IntegrationDisabled,
     InternalError,
     ScimError,
-    Unauthorized,
     UnresolvedReference,
     shown,
 )
-from ..scim.evaluate import fold
 from ..scim.messages import read_patch_envelope
 from ..scim.versions import Preconditions
 from . import activity, directory
 from .activity import Action
 from .answers import Resource
+from .bulk_order import in_order_of_names, is_plain, lock_links, require_enabled
 from .changes import view_of
 from .scope import Scope, refuse_removed, transact
 from .subjects import name_in
@@ -77,7 +71,7 @@ def run_bulk(
     """
     steps = schedule(request.operations)
     if request.fail_on_errors is None:
-        steps = list(_in_order_of_names(steps, mappings))
+        steps = list(in_order_of_names(steps, mappings))
 
     def work() -> tuple[list[BulkResult], Batch]:
         batch = Batch()
@@ -88,10 +82,10 @@ def run_bulk(
         # one, and the savepoint isn't there any more when it is released.
         backend = scope.session.connection().dialect.name
         with nullcontext() if backend == "postgresql" else savepoint(scope.session):
-            run.lock_links(request.operations)
+            lock_links(scope, mappings, request.operations)
             run.look_names_up(request.operations)
             results = run.all(steps)
-            run.require_enabled(_locked_integration(scope.models))
+            require_enabled(scope, locked=True)
             run.gather()
             batch.write(scope.session)
         return results, batch
@@ -110,79 +104,8 @@ def run_bulk(
 _TOGETHER = 100
 """How many creations share a savepoint at most."""
 
-_LOCKED_AT_ONCE = 5_000
-
 _ENABLED_EVERY = 1.0
 """How often a long request finds out whether it was disabled meanwhile (seconds)."""
-
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def _in_order_of_names(
-    steps: Sequence[Step], mappings: Mapping[str, ResourceMapping]
-) -> Iterator[Step]:
-    """Yield the steps, and creations that follow each other in the order of their names.
-
-    Two requests that create the same names in opposite orders would each wait for the other. Of
-    creations that refer to nothing else of the request, the order makes no difference (RFC 7644
-    section 3.7.1).
-    """
-
-    def name(step: Step) -> tuple[str, str]:
-        operation = step.operation
-        mapping = mappings.get(operation.endpoint)
-        named = operation.data.get(mapping.lookup_key) if mapping is not None else None
-        return operation.endpoint, fold(named) if isinstance(named, str) else ""
-
-    for plain, group in itertools.groupby(steps, _is_plain):
-        run = list(group)
-        yield from sorted(run, key=name) if plain else run
-
-
-def _ids_in(data: Any) -> Iterator[str]:
-    """Yield what may be an id of a resource, at any depth of a body."""
-    waiting = [data]
-    while waiting:
-        match waiting.pop():
-            case str() as text:
-                yield from (found.lower() for found in _ID.findall(text))
-            case dict() as members:
-                waiting.extend(members.values())
-            case list() as items:
-                waiting.extend(items)
-
-
-def _lock(links: sa.FromClause) -> sa.Select[Any]:
-    """Return the statement that locks links in the order of their ids.
-
-    MySQL and MariaDB would lock every link where they read all of a small table.
-    """
-    statement = (
-        sa.select(links.c.id)
-        .where(links.c.id.in_(sa.bindparam("ids", expanding=True)))
-        .order_by(links.c.id)
-        .with_for_update()
-    )
-    for backend in ("mysql", "mariadb"):
-        statement = statement.with_hint(links, "FORCE INDEX (PRIMARY)", backend)
-    return statement
-
-
-@functools.lru_cache(maxsize=64)
-def _integration(models: Models) -> sa.Select[Any]:
-    table = models.integration.__table__
-    return sa.select(table.c.enabled).where(table.c.id == sa.bindparam("integration"))
-
-
-@functools.lru_cache(maxsize=64)
-def _locked_integration(models: Models) -> sa.Select[Any]:
-    return _integration(models).with_for_update(read=True)
-
-
-def _is_plain(step: Step) -> bool:
-    """Say whether a step creates something that refers to nothing else of the request."""
-    operation = step.operation
-    return operation.method == "POST" and operation.fault is None and not operation.references
 
 
 @dataclass(slots=True)
@@ -204,47 +127,6 @@ class _Run:
     later: list[tuple[BulkResult, Any]] = field(default_factory=list)
     errors: int = 0
     asked: float = field(default_factory=time.perf_counter)
-
-    def lock_links(self, operations: Iterable[BulkOperation]) -> None:
-        """Lock at once what the request names, in one order, so that no two wait for each other.
-
-        Groups come before users, as in a request that changes the members of one group. SQLite has
-        one writer at a time.
-        """
-        connection = self.scope.session.connection()
-        if connection.dialect.name == "sqlite":
-            return
-        named: set[str] = set()
-        for operation in operations:
-            mapping = self.mappings.get(operation.endpoint)
-            if mapping is None or operation.fault is not None:
-                continue
-            named.update(_ids_in(operation.resource_id))
-            if mapping.members is not None:
-                named.update(_ids_in(operation.data))
-        ids = sorted(named)
-        for mapping in sorted(self.mappings.values(), key=lambda each: each.members is None):
-            statement = mapping.kept(
-                "links of a bulk request", functools.partial(_lock, mapping.links)
-            )
-            for start in range(0, len(ids), _LOCKED_AT_ONCE):
-                part = ids[start : start + _LOCKED_AT_ONCE]
-                connection.execute(statement, {"ids": part}).all()
-
-    def require_enabled(self, statement: sa.Select[Any]) -> None:
-        """Refuse all of a request whose integration was disabled or removed meanwhile.
-
-        :raises IntegrationDisabled: when an administrator has disabled it.
-        :raises Unauthorized: when it was removed.
-        """
-        scope = self.scope
-        found = scope.session.connection().execute(statement, {"integration": scope.integration_id})
-        enabled = found.scalar_one_or_none()
-        if enabled is None:
-            raise Unauthorized
-        if not enabled:
-            raise IntegrationDisabled
-        self.asked = time.perf_counter()
 
     def gather(self) -> None:
         """Leave for the end what the operations have told, in their order in the request."""
@@ -284,8 +166,9 @@ class _Run:
         waiting = deque(steps)
         while waiting and not self._is_enough():
             if time.perf_counter() - self.asked > _ENABLED_EVERY:
-                self.require_enabled(_integration(self.scope.models))
-            group = list(itertools.takewhile(_is_plain, itertools.islice(waiting, _TOGETHER)))
+                require_enabled(self.scope)
+                self.asked = time.perf_counter()
+            group = list(itertools.takewhile(is_plain, itertools.islice(waiting, _TOGETHER)))
             done = self._together(group) if len(group) > 1 else []
             for _ in done:
                 waiting.popleft()
@@ -438,8 +321,8 @@ class _Run:
                 scope, mapping, found, payload, conditions, wants_body=False
             )
         if operation.method == "PATCH":
-            raw = read_patch_envelope(data)
-            changes = scope.dialect.operations(raw, mapping.resource_type, scope.notes)
+            sent = read_patch_envelope(data)
+            changes = scope.dialect.operations(sent, mapping.resource_type, scope.notes)
             return directory.modify_resource(
                 scope, mapping, found, changes, conditions, wants_body=False
             )

@@ -17,7 +17,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
 from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
-from ..scim.filters import attr_path, parse_filter
+from ..scim.filters import attr_path
 from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
@@ -105,7 +105,6 @@ def search_resources(
         mappings = [mappings]
     for mapping in mappings:
         permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
-    node = parse_filter(request.filter) if request.filter else None
     sort_by = attr_path(request.sort_by) if request.sort_by else None
     types = [mapping.resource_type for mapping in mappings]
     if len(types) > 1 and sort_by is not None and not across.is_defined(sort_by, types):
@@ -121,7 +120,14 @@ def search_resources(
         for mapping in mappings
     }
 
-    search = Search(mappings, node, sort_by, request.sort_order == "descending", count, projections)
+    search = Search(
+        mappings,
+        request.filter,
+        sort_by,
+        request.sort_order == "descending",
+        count,
+        projections,
+    )
     if request.cursor is not None:
         return page_by_cursor(scope, search, request, seal)
     return page_by_index(scope, search, request.start_index)
@@ -145,7 +151,7 @@ def create_resource(
     kind = mapping.resource_type.name
     permissions.require(scope, _KINDS[kind], "CREATE")
     refuse_read_only(mapping)
-    flat = names.flatten(payload, mapping.resource_type, scope.notes)
+    flat: dict[str, Any] = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
     if not takes_placeholders(mapping):
         flat = without_placeholders(scope, flat)

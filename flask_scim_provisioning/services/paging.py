@@ -13,7 +13,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim import across
 from ..scim.cursors import Position, Seal
 from ..scim.errors import InvalidCursor, NotImplementedHere
-from ..scim.filters import AttrPath, Filter
+from ..scim.filters import AttrPath, Filter, render
 from ..scim.messages import SearchRequest
 from ..scim.projection import Projection
 from .answers import Page, body
@@ -112,7 +112,7 @@ def page_by_cursor(scope: Scope, search: Search, request: SearchRequest, seal: S
     binding = (
         str(scope.integration_id),
         *(mapping.endpoint for mapping in search.mappings),
-        request.filter,
+        None if request.filter is None else render(request.filter),
         request.sort_by,
         request.sort_order,
     )

@@ -72,6 +72,20 @@ _OWN_TOKEN = re.compile(r"scim_[0-9A-Za-z]{16}_[0-9A-Za-z]+")
 _JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 
 
+# What every text has, in lower case, that speaks of a secret or has a token; most have none of it.
+_HINTS = (
+    *("answer", "authori", "basic", "bearer", "code", "credential", "eyj", "kennwort", "key"),
+    *("pass", "pwd", "scim_", "secret", "time", "token"),
+    *_SECRET_WORDS,
+)
+
+
+def _may_speak_of_a_secret(text: str, hidden: frozenset[str]) -> bool:
+    """Say whether it is worth to look closer."""
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS) or any(name in lowered for name in hidden)
+
+
 def storable_text(value: object | None, length: int) -> str | None:
     """Return a text cut to a length, without what some database can't store."""
     if value is None:
@@ -120,7 +134,10 @@ def redact(body: Any, hidden: frozenset[str] = frozenset()) -> Any:
 
 def redact_text(text: str, hidden: frozenset[str] = frozenset()) -> str:
     """Return a sentence without tokens, and without the literals that stand beside secret names."""
-    text = _OWN_TOKEN.sub(REDACTED, text[:_LONGEST_READ])
+    text = text[:_LONGEST_READ]
+    if not _may_speak_of_a_secret(text, hidden):
+        return text
+    text = _OWN_TOKEN.sub(REDACTED, text)
     text = _JSON_WEB_TOKEN.sub(REDACTED, text)
     text = _BEARER.sub(REDACTED, text)
     pieces, kept_to, last = [], 0, 0
@@ -222,6 +239,8 @@ def _object(value: Mapping[Any, Any], depth: int, hidden: frozenset[str]) -> dic
 
 def _speaks_of_a_secret(text: str, hidden: frozenset[str]) -> bool:
     text = text[:_LONGEST_READ]
+    if not _may_speak_of_a_secret(text, hidden):
+        return False
     if _SECRET_NAME.search(text):
         return True
     return any(_is_secret(each[0], hidden) for each in _NAMELIKE.finditer(text))

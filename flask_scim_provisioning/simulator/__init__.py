@@ -39,7 +39,8 @@ def run(
     :param endpoint: the base URL as an administrator pastes it.
     :param token: the bearer token.
     :param users: people of the organisation at the beginning.
-    :param groups: groups of the organisation at the beginning.
+    :param groups: groups of the organisation at the beginning; with none, the server need not have
+        ``/Groups``.
     :param seed: the same seed gives the same people.
     :param dialect: Entra's PATCH dialect: ``default``, ``flag`` or ``both``. A Tenant URL with
         the flag ``aadOptscim062020`` turns ``default`` into ``flag``.

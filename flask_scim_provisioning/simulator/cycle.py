@@ -128,15 +128,16 @@ class Cycle:
     def look_around(self) -> None:
         """Read what the server promises and who is there already; not what a provider does."""
         with self.step("read schemas and present users"):
-            self.readback.advertised = Advertised.of(self.wire)
+            self.readback.advertised = Advertised.of(self.wire, groups=bool(self.directory.groups))
             for resource in self.wire.pages("/Users"):
                 self.present["/Users"].add(str(resource.get("id")))
                 name = str(resource.get("userName") or "")
                 self.seen_names.add(name.lower())
                 if not _SIMULATED.search(name):
                     self.bystanders[str(resource.get("id"))] = (name, resource.get("active"))
-            groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
-            self.present["/Groups"] = {str(resource.get("id")) for resource in groups}
+            if self.directory.groups:
+                groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
+                self.present["/Groups"] = {str(resource.get("id")) for resource in groups}
 
     def was_here_before(self) -> bool:
         """Whether an earlier run left people of this organisation."""
@@ -153,16 +154,20 @@ class Cycle:
                 self._surprise(Kind.READ_BACK, f"{still_there} was deleted and is in the list")
             ours = (_ends_with(f"@{self.directory.domain}"), "userName")
             self._verify_set("/Users", found.values(), self.directory.people, *ours)
-        with self.step("read all groups back"):
-            groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
-            ours = (_starts_with(f"{self.directory.company} "), "displayName")
-            self._verify_set("/Groups", groups, self.directory.groups, *ours)
-            self.each(self.groups, self.readback.group)
+        if self.directory.groups:
+            self._verify_groups()
         self.report.count("users", len(self.people))
         self.report.count("active users", sum(person.active for person in self.people))
         self.report.count("adopted users", self.adopted)
         self.report.count("groups", len(self.groups))
         self.report.count("memberships", sum(len(group.members) for group in self.groups))
+
+    def _verify_groups(self) -> None:
+        with self.step("read all groups back"):
+            groups = self.wire.pages("/Groups", WITHOUT_MEMBERS)
+            ours = (_starts_with(f"{self.directory.company} "), "displayName")
+            self._verify_set("/Groups", groups, self.directory.groups, *ours)
+            self.each(self.groups, self.readback.group)
 
     def _verify_set(
         self,

@@ -46,7 +46,8 @@ class EntraCycle(EntraObjects):
         """
         with self.step("test connection"):
             self.must(self._probe_users, "Test connection")
-            self.must(self._probe_groups, "Test connection")
+            if self.directory.groups:
+                self.must(self._probe_groups, "Test connection")
 
     def probe(self) -> None:
         """The health check at the start of every cycle: the random query for users (1.4)."""

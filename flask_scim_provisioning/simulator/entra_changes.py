@@ -41,7 +41,8 @@ class IncrementalCycle:
             self.rename_groups()
             self.change_members()
             self.add_concurrently()
-        self.create_and_delete_group()
+        if self.directory.groups:
+            self.create_and_delete_group()
 
     def _some(self, number: int) -> list[Person]:
         people = [person for person in self.cycle.people if person.active]

@@ -79,7 +79,7 @@ class Variants:
         people = [person for person in self.cycle.people if person.active][:2]
         with self.cycle.step("app roles"):
             self.cycle.each(people, self._roles)
-        if people:
+        if people and self.cycle.directory.groups:
             with self.cycle.step("replace members, add and remove, bare string"):
                 self._members(people)
 

@@ -53,7 +53,8 @@ class OktaCycle(OktaPeople, OktaGroups):
         self.rename_and_back()
         self.deactivate_and_back()
         self.sync_passwords()
-        self.push_groups()
+        if self.directory.groups:
+            self.push_groups()
         if self.people:
             password = secrets.token_urlsafe(6)
             user = payloads.new_user(self.people[0], self.app, password)

@@ -54,14 +54,18 @@ class Advertised:
         return urn, where.name.lower(), where.sub.lower() if where.sub else None
 
     @classmethod
-    def of(cls, wire: Wire) -> Advertised:
-        """Ask the server; an endpoint that does not exist promises everything."""
+    def of(cls, wire: Wire, *, groups: bool) -> Advertised:
+        """Ask the server; an endpoint that does not exist promises everything.
+
+        :param groups: whether the server has to have groups.
+        """
         answer = wire.get("/Schemas", expect=(200, 404, 501))
         if answer.status != 200:
             return cls()
         by_id = {str(schema.get("id")): schema for schema in answer.resources}
-        if CORE_USER not in by_id or CORE_GROUP not in by_id:
-            detail = "the list does not hold both core schemas"
+        needed = {CORE_USER, CORE_GROUP} if groups else {CORE_USER}
+        if not needed <= by_id.keys():
+            detail = "the list does not hold all core schemas"
             wire.report.surprise(Kind.LIST, detail, request=answer.request)
             return cls()
         return cls(by_id.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from jinja2 import StrictUndefined
 
 from flask_scim_provisioning.models import utcnow
-from flask_scim_provisioning.services import tokens
+from flask_scim_provisioning.services import integrations, tokens
 
 from .pages import Admin, text_of
 
@@ -105,6 +106,22 @@ def test_the_door_tells_its_reasons_to_administrators(admin: Admin):
     assert "Paste this integration's own token" in text
     assert other.token not in door.text
     admin.portal.client.token = own
+
+
+def test_requests_for_no_integration_are_told_too(admin: Admin):
+    """A job that was forgotten in the identity provider, and an address that was mistyped."""
+    client, gone = admin.portal.connect("Former")
+    assert "refused" not in text_of(admin.get())
+    integrations.remove_integration(admin.portal.session, admin.state.models, "main", gone.id)
+    assert client.get("/Users").status_code == 401
+    admin.app.test_client().get("/api/v1/main/integrations/nowhere/scim/v2/Users")
+    page = follow(admin, admin.get(), "2 refused requests for integrations")
+    text = text_of(page)
+    assert "Refused although the integration was removed on" in text
+    assert "Refused for an integration that doesn't exist" in text
+    assert "Stop the job in the identity provider" in text
+    admin.change_state(tenant=lambda: "elsewhere")
+    assert "No refused requests" in text_of(admin.get("/refused"))
 
 
 def test_revoking_the_only_token_says_so(admin: Admin):
@@ -296,11 +313,14 @@ PAGES = [
     "/new",
     "/activity",
     "/removed",
+    "/refused",
     "/{id}",
     "/{id}/failures",
     "/{id}/activity",
     "/{id}/activity?q=x",
     "/{id}/activity/1",
+    "/{id}/people",
+    "/{id}/groups",
     "/{id}/mapping",
     "/{id}/credentials",
     "/{id}/connect",
@@ -401,3 +421,85 @@ def test_an_old_error_never_looks_current(admin: Admin):
     page = text_of(admin.get("/{id}"))
     assert "Active" in page
     assert "Last refused 6 days ago , 3 successes since." in page
+
+
+def test_people_and_groups_are_paged_and_searched(admin: Admin):
+    client = admin.portal.client
+    for number in range(60):
+        body = {"userName": f"u{number}@example.com", "externalId": f"e{number:02}"}
+        assert client.post("/Users", body).status_code == 201
+    client.post("/Groups", {"displayName": "Finance", "externalId": "g1"})
+    other, _ = admin.portal.connect("Other")
+    other.post("/Users", {"userName": "foreign@example.com", "externalId": "e00"})
+    page = admin.get("/{id}/people")
+    assert page.text.count('role="rowheader"') == 50
+    assert "foreign@example.com" not in page.text
+    rest = follow(admin, page, "More")
+    assert rest.text.count('role="rowheader"') == 10
+    for text in ("u7@example.com", "U7@example.com", "e07"):
+        found = admin.get(f"/{{id}}/people?q={text}")
+        assert found.text.count('role="rowheader"') == 1
+        assert "u7@example.com" in text_of(found)
+    timeline = follow(admin, found, "u7@example.com")
+    assert "Created u7@example.com" in text_of(timeline)
+    assert "Nobody matches" in text_of(admin.get("/{id}/people?q=nobody"))
+    assert "Finance" in text_of(admin.get("/{id}/groups"))
+
+
+def test_no_request_is_lost_while_the_token_is_rotated(admin: Admin):
+    """The identity provider goes on; nothing is refused until the old token is revoked."""
+    client, statuses = admin.portal.client, []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            statuses.append(client.get("/Users").status_code)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        admin.rotate("1d")  # whoever reads the page closes the tab
+        new = admin.shown_token(admin.rotate("1d"))
+        old = client.token
+        client.token = new
+        while client.get("/Users").status_code != 200:
+            pass
+        client.token = old
+        assert client.get("/Users").status_code == 200
+        client.token = new
+        admin.send(f"/{{id}}/tokens/{old.split('_')[1]}/revoke")
+    finally:
+        stop.set()
+        worker.join()
+    assert set(statuses) == {200}
+    client.token = old
+    assert client.get("/Users").status_code == 401
+
+
+def test_no_page_costs_more_statements_when_there_is_more(admin: Admin):
+    """However many integrations, entries and people there are."""
+    paths = ["/", "/activity", "/{id}", "/{id}/failures", "/{id}/activity", "/{id}/people"]
+
+    def costs() -> dict[str, int]:
+        found = {}
+        for path in paths:
+            admin.get(path)
+            with admin.portal.statements() as spent:
+                assert admin.get(path).status_code == 200
+            found[path] = spent.count
+        return found
+
+    def work(number: int) -> None:
+        client = admin.portal.client
+        user = client.post("/Users", {"userName": f"u{number}", "externalId": f"e{number}"})
+        member = [{"value": user.json["id"]}]
+        client.post("/Groups", {"displayName": f"g{number}", "members": member})
+        client.post("/Users", {"userName": f"x{number}", "active": "perhaps"})
+
+    work(0)
+    before = costs()
+    for number in range(1, 30):
+        work(number)
+        admin.portal.connect(f"Directory {number}")
+    after = costs()
+    assert all(after[path] <= before[path] for path in paths), (before, after)

@@ -10,6 +10,7 @@ import pytest
 from flask_scim_provisioning.dialects import Dialect
 from flask_scim_provisioning.scim.attributes import ResourceType
 from flask_scim_provisioning.scim.catalogue import group_resource_type, user_resource_type
+from flask_scim_provisioning.scim.messages import read_patch_envelope
 from flask_scim_provisioning.scim.names import flatten
 from flask_scim_provisioning.scim.patch import apply_change, plan
 from flask_scim_provisioning.scim.urns import ENTERPRISE_USER
@@ -33,7 +34,8 @@ class Spoken:
         """Apply the operations to a flat resource; return it and the notes."""
         notes: list[str] = []
         changed = copy.deepcopy(dict(resource))
-        clean = self.dialect.operations(list(operations), self.resource_type, notes)
+        sent = read_patch_envelope({"Operations": list(operations)})
+        clean = self.dialect.operations(sent, self.resource_type, notes)
         planned = plan(
             clean,
             self.resource_type,

@@ -7,6 +7,8 @@ import pytest
 
 from flask_scim_provisioning.dialects import DIALECTS
 from flask_scim_provisioning.scim.errors import InvalidSyntax, InvalidValue
+from flask_scim_provisioning.scim.filters import parse_filter
+from flask_scim_provisioning.scim.patch import Operation
 from flask_scim_provisioning.scim.urns import ENTERPRISE_USER, USER
 
 from .conftest import DEPARTMENT, MANAGER, Spoken
@@ -485,12 +487,13 @@ def test_group_patch(
 def test_members_removed_by_value_are_one_operation(group: Spoken) -> None:
     """One statement can remove them all, however many they are."""
     listed = [{"value": str(number)} for number in range(500)]
-    clean = DIALECT.operations([op("Remove", "members", listed)], group.resource_type, [])
+    sent = [Operation("Remove", "members", listed)]
+    clean = DIALECT.operations(sent, group.resource_type, [])
     assert len(clean) == 1
 
 
 def test_value_to_remove_has_to_say_which(group: Spoken) -> None:
-    with pytest.raises(InvalidValue, match="Operation 1"):
+    with pytest.raises(InvalidValue, match="operation 1"):
         group.patched({"members": MEMBERS}, op("Remove", "members", [{"display": "Babs"}]))
 
 
@@ -689,7 +692,7 @@ FILTERS = [
 @pytest.mark.parametrize(("sent", "clean"), FILTERS, ids=[sent for sent, _ in FILTERS])
 def test_filter(sent: str, clean: str) -> None:
     notes: list[str] = []
-    assert DIALECT.filter(sent, notes) == clean
+    assert DIALECT.filter(sent, notes) == parse_filter(clean)
     assert bool(notes) == (sent != clean)
 
 
@@ -698,5 +701,5 @@ def test_filter(sent: str, clean: str) -> None:
     ["replace", None, {"path": "title", "value": "x"}, {"op": 1}, {"op": "add", "path": 1}],
 )
 def test_what_is_no_operation_is_refused(user: Spoken, operation: Any) -> None:
-    with pytest.raises(InvalidSyntax, match="Operation 1"):
+    with pytest.raises(InvalidSyntax, match="operation 1"):
         user.patched({}, operation)

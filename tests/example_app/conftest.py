@@ -121,11 +121,14 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Running]]:
-    """Return a function that starts the portal as it runs in production."""
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Return a function that starts the portal as it runs in production.
+
+    It takes more options for Gunicorn.
+    """
     processes: list[subprocess.Popen[bytes]] = []
 
-    def started() -> Running:
+    def started(*options: str) -> Running:
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         running = Running(url, {**environment, "PORTAL_URL": url})
@@ -135,7 +138,14 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], 
         arguments = ["--workers=2", "--threads=2", f"--bind=127.0.0.1:{port}"]
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *arguments, "example_app:create_app()"],
+                [
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    *arguments,
+                    *options,
+                    "example_app:create_app()",
+                ],
                 cwd=ROOT,
                 env=running.environment,
                 stdout=log,

@@ -46,3 +46,12 @@ def test_scim2_tester_finds_no_error(start: Callable[[], Running]) -> None:
     verdicts = re.findall(r"^\s*([A-Z_]{4,})\b", done.stdout, re.MULTILINE)
     assert "SUCCESS" in verdicts, done.stdout + done.stderr
     assert not {"ERROR", "CRITICAL"} & set(verdicts), done.stdout
+
+
+def test_greenlets_meet_no_surprise_either(start: Callable[..., Running]) -> None:
+    """A worker of gevent's has many requests on one thread; each has a session of its own."""
+    portal = start("--worker-class=gevent", "--workers=1", "--threads=1")
+    endpoint, token = portal.connect("Simulated", "entra")
+    options = ["--endpoint", endpoint, "--token", token, "--users", "12", "--groups", "2"]
+    done = portal.command("scim", "simulate", "entra", *options)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["No surprises."]), done.stdout

@@ -21,7 +21,7 @@ from flask_scim_provisioning.scim.evaluate import matches
 from flask_scim_provisioning.scim.filters import parse_filter, render
 from flask_scim_provisioning.scim.messages import read_patch_envelope
 from flask_scim_provisioning.scim.names import flatten, nest, require
-from flask_scim_provisioning.scim.patch import Operation, apply_changes, plan
+from flask_scim_provisioning.scim.patch import apply_changes, plan
 
 from .strategies import (
     ENTERPRISE,
@@ -81,12 +81,7 @@ def their_patch(flat, sent, policy=None):
 def our_patch(flat, sent, **habits):
     body = {"schemas": [urns.PATCH_OP], "Operations": sent}
     try:
-        raw = read_patch_envelope(body)
-        planned = plan(
-            [Operation(item["op"], item.get("path"), item.get("value")) for item in raw],
-            USERS,
-            **habits,
-        )
+        planned = plan(read_patch_envelope(body), USERS, **habits)
         return comparable(apply_changes(planned.changes, flat))
     except ScimError as error:
         return error.scim_type

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flask_scim_provisioning.scim import urns
 from flask_scim_provisioning.scim.errors import InvalidSyntax, InvalidValue
+from flask_scim_provisioning.scim.filters import parse_filter
 from flask_scim_provisioning.scim.messages import (
     MAX_DEPTH,
     MAX_INDEX,
@@ -17,6 +18,7 @@ from flask_scim_provisioning.scim.messages import (
     read_json,
     read_patch_envelope,
 )
+from flask_scim_provisioning.scim.patch import Operation
 
 QUERY = {
     "filter": 'title pr and userType eq "Employee"',
@@ -42,7 +44,7 @@ def test_a_query_and_a_body_say_the_same():
     """RFC 7644 section 3.4.3: the body has the parameters of the query."""
     assert SearchRequest.from_query(QUERY) == SearchRequest.from_body(BODY)
     assert SearchRequest.from_query(QUERY) == SearchRequest(
-        filter=QUERY["filter"],
+        filter=parse_filter(QUERY["filter"]),
         sort_by="title",
         sort_order="descending",
         start_index=11,
@@ -170,12 +172,17 @@ def test_the_operations_of_a_patch():
         {"op": "remove", "path": "title"},
         {"op": "add", "path": None, "value": None},
     ]
-    assert read_patch_envelope(patch_body(*operations)) == operations
+    assert read_patch_envelope(patch_body(*operations)) == [
+        Operation("Add", "title", "x"),
+        Operation("replace", None, {"title": None}),
+        Operation("remove", "title"),
+        Operation("add", None, None),
+    ]
 
 
 def test_names_of_members_count_in_any_case_and_others_are_left_out():
     body = {"operations": [{"OP": "add", "Path": "title", "Value": "x", "note": "y"}]}
-    assert read_patch_envelope(body) == [{"op": "add", "path": "title", "value": "x"}]
+    assert read_patch_envelope(body) == [Operation("add", "title", "x")]
 
 
 def test_no_operations_are_none():

@@ -457,3 +457,33 @@ def test_the_endpoint_is_where_the_source_says() -> None:
 
 def test_every_type_has_a_title() -> None:
     assert integrations.TYPES["scim-2.0"] == "SCIM 2.0"
+
+
+def test_requests_during_a_removal_are_done_or_refused(portal) -> None:
+    """None of them fails in between: what a request still writes belongs to a row that stays."""
+    state = portal.app.extensions["scim_provisioning"]
+    answers: list[int] = []
+    barrier = threading.Barrier(4)
+
+    def send(worker: int) -> None:
+        barrier.wait()
+        for number in range(15):
+            name = f"u{worker}-{number}"
+            body = {"userName": name, "externalId": name}
+            answers.append(portal.client.post("/Users", body).status_code)
+
+    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(3)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    with Session(portal.engine) as session:
+        for attempt in range(20):
+            try:
+                remove_integration(session, state.models, "main", portal.integration.id)
+                break
+            except TemporarilyUnavailable:
+                assert attempt < 19
+    for thread in threads:
+        thread.join()
+    assert set(answers) <= {201, 401, 503}
+    assert portal.client.get("/Users").status_code == 401

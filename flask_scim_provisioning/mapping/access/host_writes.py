@@ -23,6 +23,7 @@ from ..host.own_writes import is_own_write
 from ..host.own_writes import own_writes as host_own_writes
 from ..host.tables import HostTable
 from ..resources import ResourceMapping
+from .reused_keys import KeyGuard
 
 __all__ = ["own_writes", "touch", "watch"]
 
@@ -40,6 +41,7 @@ def watch(mapping: ResourceMapping) -> None:
     found: _Watch | None = table.link.watch
     if found is None:
         found = table.link.watch = _Watch(table)
+        KeyGuard(table, mapping.models.external_id.__table__)
     found.see_rows(table.mapper, {*_secondary(mapping)}.union(*mapping.names.values()))
     for rows in _related(mapping):
         owners = [_plain(column) for column in rows.owner]
@@ -159,12 +161,12 @@ class _Watch:
             if key is None or session is None or is_own_write(session, self._table, key):
                 continue
             moved = _moved(session)
-            if (self._links, key) not in moved and self._is_there(connection):
+            if (self._links, key) not in moved and self.is_there(connection):
                 moved.add((self._links, key))
                 named = self._table.link_key.parameters("host_key", key)
                 connection.execute(self._move, {**named, "now": moment()})
 
-    def _is_there(self, connection: sa.Connection) -> bool:
+    def is_there(self, connection: sa.Connection) -> bool:
         """Say whether the table is there: a portal before its migration goes on as before.
 
         It is looked for until it is found, once in each schema of each database.

@@ -7,8 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    RelationshipProperty,
+    Session,
+    lazyload,
+    load_only,
+)
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
@@ -75,7 +82,15 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = mapping.table.load(session, key)
+    try:
+        entity = mapping.table.load(session, key)
+    except SQLAlchemyError:
+        raise
+    except Exception:  # a value that can't be read, of an attribute that may not be wanted
+        names = [getattr(mapping.model, name) for name in mapping.table.key_names]
+        entity = session.get(
+            mapping.model, key, options=[load_only(*names), lazyload("*")], populate_existing=True
+        )
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapper
 
 from ...scim import attributes
 from ...scim.errors import InvalidValue
+from ...scim.names import Checked
 from ...scim.values import check
 from ..bindings.base import Binding
 from ..bindings.simple import ScalarBinding
@@ -59,6 +60,8 @@ class AttributeField(marshmallow_fields.Field[Any], ABC):
     key: str
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(data, Checked) and data.vouches(attr, value):
+            return value
         try:
             return check(self.scim, value, self.scim.name, partial=True)
         except InvalidValue as error:

@@ -14,6 +14,7 @@ from marshmallow.schema import SchemaMeta
 from ...scim import attributes as scim
 from ...scim.catalogue import group_resource_type, user_resource_type
 from ...scim.errors import InvalidValue
+from ...scim.names import Checked
 from ..errors import MappingError
 from .base import AttributeField, camel
 from .fields import Stored
@@ -167,8 +168,10 @@ class ResourceSchema(marshmallow.Schema, metaclass=ResourceSchemaMeta):
         """
         # What isn't given needs no look, unless a team's hook wants one.
         partial = partial or (not self._fills_in and self._required <= flat.keys())
+        # What a hook of the team's has had in its hands is checked once more.
+        checked = isinstance(flat, Checked) and not self._fills_in
         try:
-            loaded = self.load(dict(flat), partial=partial)
+            loaded = self.load(Checked(flat) if checked else dict(flat), partial=partial)
         except marshmallow.ValidationError as error:
             raise InvalidValue(_sentence(error.messages_dict)) from None
         return {self.keys_by_field[name]: value for name, value in loaded.items()}

@@ -134,6 +134,10 @@ class HostTable:
             *(defer(getattr(self.model, prop.key), raiseload=False) for prop in guarded),
         ]
 
+    def key_of_identity(self, identity: Sequence[Any]) -> HostKey:
+        """Return the key of an object from the identity that SQLAlchemy gives it."""
+        return identity[0] if len(identity) == 1 else tuple(identity)
+
     def link_values(self, key: HostKey) -> dict[str, Any]:
         """Return a key as the columns of a link."""
         columns: tuple[Any, ...] = self.link_key.columns
