@@ -110,10 +110,9 @@ class TestReusedKeys(ProvisioningContract):
         scim = self.connect(portal)
         ada = self.create_user(scim, 1)["id"]
         group = self.create_group(scim, 1, [ada])["id"]
-        with portal.app_context():
-            with db.engine.begin() as connection:
-                connection.execute(members.delete())
-                connection.execute(User.__table__.delete())
+        with portal.app_context(), db.engine.begin() as connection:
+            connection.execute(members.delete())
+            connection.execute(User.__table__.delete())
         bob = self.create_user(scim, 2)
         assert bob["id"] != ada
         assert bob["userName"] == self.new_user(2)["userName"]

@@ -47,8 +47,14 @@ class _RelatedBinding(Binding):
         self.place = label_of(source)
 
     def normalise(self, value: Any) -> Any:
-        """The host keeps no order, so that another one is no change."""
-        return sorted(value or [], key=lambda element: json.dumps(element, sort_keys=True))
+        """The host keeps no order, and "not primary" may be said or not (RFC 7643 section 2.4)."""
+        told = [
+            {name: part for name, part in each.items() if (name, part) != ("primary", False)}
+            if isinstance(each, dict)
+            else each
+            for each in value or ()
+        ]
+        return sorted(told, key=lambda element: json.dumps(element, sort_keys=True))
 
 
 class ValuesBinding(_RelatedBinding):
@@ -133,7 +139,10 @@ class ValuesBinding(_RelatedBinding):
                 new.append(row)
                 unit.session.add(row)  # what is looked up for it is asked of its session
             for name, slot in self._slots.items():
-                slot.set(row, element.get(name), f"{self.attribute.name}.{name}")
+                part = element.get(name)
+                if part is None and name == "primary" and slot.required:
+                    part = False  # RFC 7643 section 2.4: not specified means that it isn't
+                slot.set(row, part, f"{self.attribute.name}.{name}")
             kept.append((row, element))
         self._related.change(entity, [row for row in before if id(row) not in used], new)
         # They are read in the order of their keys, whatever the order in which they were sent.
