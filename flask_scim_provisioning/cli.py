@@ -16,7 +16,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
-from .mapping.doctor import Finding, keys, look_ups
+from .mapping.doctor import Finding, keys, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import activity, health, integrations, refusals, tokens
@@ -409,6 +409,27 @@ def show_health(integration: str | None, tenant: str | None, as_json: bool) -> N
         raise click.exceptions.Exit(1)
 
 
+@scim.command()
+@click.option("--tenant", help="Only what concerns this tenant.")
+@click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True)
+@_as_json
+def refused(tenant: str | None, days: int, as_json: bool) -> None:
+    """Show the requests that were refused before anybody knew whose they are, and why."""
+    state = current_provisioning
+    since = utcnow() - timedelta(days=days)
+    rows = [
+        asdict(row)
+        for row in refusals.recent(state.session, state.models, tenant=tenant, since=since)
+    ]
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        columns = ("last_at", "count", "cause", "tenant", "integration_id", "key_id", "address")
+        _print_table(rows, columns)
+    else:
+        click.echo("No request was refused at the door.")
+
+
 @scim.command(name="activity")
 @click.argument("integration", metavar="ID|NAME", required=False)
 @_tenant
@@ -612,3 +633,4 @@ def _findings() -> Iterable[Finding]:
     for each in state.mappings.values():
         yield from look_ups(each, connection)
         yield from keys(each, connection)
+        yield from odd_rows(each, connection)

@@ -199,6 +199,15 @@ def test_health_is_for_cron(flask_scim, portal, view) -> None:
     assert any("1 request was refused" in each for each in warnings)
 
 
+def test_refused_tells_what_the_callers_are_not_told(flask_scim, portal, view) -> None:
+    assert flask_scim("refused") == "No request was refused at the door.\n"
+    portal.client.with_token("nonsense").get("/Users")
+    (row,) = flask_scim("refused", "--json")
+    assert (row["cause"], row["count"], row["integration_id"]) == ("foreign", 1, str(view.id))
+    assert "127.0.0.1" in flask_scim("refused", "--tenant", "main")
+    assert flask_scim("refused", "--tenant", "elsewhere", "--json") == []
+
+
 def test_activity_has_the_filters_of_the_pages(flask_scim, portal, view) -> None:
     other, _ = portal.connect("Other")
     portal.client.post("/Users", {"userName": "ada"})

@@ -36,6 +36,7 @@ _ROUTES = (
     ("/health.json", integrations.health_document, _READ),
     ("/activity", activity.show_all_activity, _READ),
     ("/removed", integrations.show_removed, _READ),
+    ("/refused", troubles.show_refused, _READ),
     ("/<integration_id>", integrations.show, _READ),
     ("/<integration_id>/failures", troubles.show_failures, _READ),
     ("/<integration_id>/dismiss", troubles.dismiss, _POST),

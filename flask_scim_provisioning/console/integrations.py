@@ -10,7 +10,7 @@ from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
-from ..services import activity, failures, health, integrations, managed
+from ..services import activity, failures, health, integrations, managed, refusals
 from ..services.health import State
 from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
 from ..services.names import names_of
@@ -76,6 +76,7 @@ def index() -> ResponseReturnValue:
             for each in range(1, pages + 1)
         ],
         removed=len(integrations.list_removed(session, models, tenant)),
+        refused=sum(row.count for row in refusals.unclaimed(session, models, tenant)),
         trail=[],
     )
 

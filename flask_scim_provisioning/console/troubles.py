@@ -6,14 +6,14 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
-from ..services import dismissals, health, integrations
+from ..services import dismissals, health, integrations, refusals
 from ..services.refusals import RefusedRequests
 from ..state import current_provisioning
 from .access import acting_administrator, caller
 from .forms import ActionForm
 from .presenters import DoorPage, FailurePage, HealthPage, Moment, present, tabs, trail
 
-__all__ = ["dismiss", "show_failures"]
+__all__ = ["dismiss", "show_failures", "show_refused"]
 
 _SHOWN_SKIPPED = 20
 
@@ -50,6 +50,20 @@ def show_failures(integration_id: str) -> ResponseReturnValue:
         action=ActionForm(),
         tabs=tabs(view.id, "show_failures"),
         trail=trail(view, "Failures"),
+    )
+
+
+def show_refused() -> ResponseReturnValue:
+    """Show what was refused for integrations that don't exist or were removed."""
+    session, models, tenant = caller()
+    now = utcnow()
+    by_cause: dict[str, list[RefusedRequests]] = {}
+    for row in refusals.unclaimed(session, models, tenant):
+        by_cause.setdefault(row.cause, []).append(row)
+    return render_template(
+        "scim_provisioning/integrations/refused.html",
+        door=[DoorPage.of(rows, now) for rows in by_cause.values()],
+        trail=trail("Refused requests"),
     )
 
 

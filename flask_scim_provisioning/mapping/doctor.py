@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..scim.filters import Compare, attr_path
 from .access import name_claims
 from .access.predicates import where
 from .access.reused_keys import are_enforced, orphans_of
-from .bindings.base import Keeping
+from .bindings.base import Dump, Keeping
+from .host.keys import HostKey
 from .resources import ResourceMapping
 from .sql.backends import MYSQL
 
-__all__ = ["Finding", "keys", "look_ups"]
+__all__ = ["Finding", "keys", "look_ups", "odd_rows"]
 
 
 class Finding(NamedTuple):
@@ -78,6 +80,69 @@ def look_ups(mapping: ResourceMapping, connection: sa.Connection) -> list[Findin
                 )
             )
     return findings
+
+
+_CHUNK = 1_000
+_MOST_NAMED = 20
+
+
+def odd_rows(mapping: ResourceMapping, connection: sa.Connection) -> Iterator[Finding]:
+    """Name the rows of which an attribute can't be read, and which are shown without it.
+
+    The whole table is read, a thousand rows at a time.
+    """
+    key = mapping.table.key
+    everybody = connection.execute(sa.select(*key.columns)).all()
+    read_key = key.reader(0)
+    keys = [read_key(row) for row in everybody]
+    for name, binding in mapping.bindings.items():
+        if binding.keeping is not Keeping.ROW or binding.refers or not binding.expressions:
+            continue
+        odd: list[HostKey] = []
+        for start in range(0, len(keys), _CHUNK):
+            odd += _unreadable(mapping, name, connection, keys[start : start + _CHUNK])
+        if odd:
+            yield _odd_finding(mapping, name, odd)
+
+
+def _unreadable(
+    mapping: ResourceMapping, name: str, connection: sa.Connection, keys: Sequence[HostKey]
+) -> Iterator[HostKey]:
+    """Yield the keys of the rows of which an attribute can't be read, or has to be there and isn't.
+
+    Rows that fail are read by halves, until the odd ones are alone.
+    """
+    table, binding = mapping.table, mapping.bindings[name]
+    read, read_key = binding.reader(table.key.width), table.key.reader(0)
+    select = table.linked(*table.key.columns, *binding.expressions).where(table.key.among("keys"))
+    given = {"integration": uuid.UUID(int=0), table.tenant_parameter: None, "keys": list(keys)}
+    try:
+        rows = connection.execute(select, given).all()
+        values = [(read_key(row), read(row, Dump(""))) for row in rows]
+    except SQLAlchemyError:
+        raise
+    except Exception:  # whatever a team's types and functions raise over a value of theirs
+        if len(keys) == 1:
+            yield keys[0]
+            return
+        middle = len(keys) // 2
+        yield from _unreadable(mapping, name, connection, keys[:middle])
+        yield from _unreadable(mapping, name, connection, keys[middle:])
+    else:
+        if name == mapping.lookup_key:
+            yield from (key for key, value in values if not value)
+
+
+def _odd_finding(mapping: ResourceMapping, name: str, odd: Sequence[HostKey]) -> Finding:
+    required = name == mapping.lookup_key
+    named = ", ".join(map(repr, odd[:_MOST_NAMED])) + (", ..." if len(odd) > _MOST_NAMED else "")
+    shown = "they aren't shown at all" if required else "they are shown without it"
+    return Finding(
+        "problem" if required else "warning",
+        f"{mapping.table.name}: {name.rsplit(':', 1)[-1]} can't be read of {len(odd)} rows of "
+        f"{mapping.table.label}, and {shown}; correct the value in {mapping.bindings[name].place} "
+        f"of the rows with these keys: {named}.",
+    )
 
 
 def _uses_index(

@@ -44,8 +44,8 @@ class Budget:
         self.spent += looks
         if self.spent > self.limit:
             raise TooMany(
-                f"The operations compare more than {self.limit} values with each other; send them "
-                'in several requests, or name elements as in emails[value eq "…"].'
+                f"The operations look at more than {self.limit} of the values that are kept; send "
+                'them in several requests, or name elements as in emails[value eq "…"].'
             )
 
     def renew(self) -> None:

@@ -40,8 +40,10 @@ class Limits:
                 "send fewer, or let the portal's team raise the limit."
             )
 
-    def check_stored(self, after: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    def check_stored(self, after: Mapping[str, Any], before: Mapping[str, Any]) -> int:
         """Let no more be kept of a resource than the limit; what is larger may only shrink.
+
+        Returns how much it would be, in bytes.
 
         :param after: what would be kept beside the portal's columns, by flat key.
         :param before: what is kept now.
@@ -54,6 +56,7 @@ class Limits:
                 f"and SCIM_MAX_STORED_BYTES is {self.stored_bytes}; send shorter or fewer values, "
                 "or let the portal's team raise the limit."
             )
+        return size
 
 
 def _size(kept: Mapping[str, Any]) -> int:

@@ -78,7 +78,9 @@ def view_of(scope: Scope, mapping: ResourceMapping, node: Filter | None = None) 
     if node is not None and leaves(node) > _USUAL_TERMS:
         connection = connection.execution_options(compiled_cache=None)
     tenants = mapping.tenants_of(scope.tenant)
-    return Viewpoint(scope.session, connection, scope.integration_id, tenants, scope.base_url)
+    return Viewpoint(
+        scope.session, connection, scope.integration_id, tenants, scope.base_url, scope.notes
+    )
 
 
 def validated(
@@ -154,6 +156,10 @@ def changed_values(
     return {key: checked.get(key) for key in values}
 
 
+_BYTES_OF_A_LOOK = 100
+"""How much of what is kept is written anew in the time of a look at an element."""
+
+
 def refuse_growth(
     scope: Scope, mapping: ResourceMapping, values: Mapping[str, Any], found: Found | None = None
 ) -> None:
@@ -162,6 +168,7 @@ def refuse_growth(
     :param values: new values by flat key.
     :param found: the resource as it is, unless it is new.
     :raises InvalidValue: when it would; the detail names the limit.
+    :raises TooMany: when a bulk request writes large resources again and again.
     """
     flat: Mapping[str, Any] = {} if found is None else found.flat
     stored: Mapping[str, Any] = {} if found is None else found.stored
@@ -174,7 +181,8 @@ def refuse_growth(
         if binding.leaves_remainder:
             beside[key] = value
     if beside:
-        scope.limits.check_stored({**stored, **beside}, stored)
+        size = scope.limits.check_stored({**stored, **beside}, stored)
+        scope.budget.charge(size // _BYTES_OF_A_LOOK)
 
 
 def save(

@@ -58,20 +58,18 @@ def page(
     :param after: ``ManagedPage.next_after`` of the page before.
     :param text: Only those with this external id, SCIM id, or user name (of groups: name).
     """
-    external, links = models.external_id.__table__, mapping.links
-    shown, look_up = mapping.display_slot(), mapping.bindings[mapping.lookup_key].slot(None)
+    external, links, table = models.external_id.__table__, mapping.links, mapping.table
+    shown, look_up = mapping.display, mapping.bindings[mapping.lookup_key].slot(None)
     name: Any = shown.expression
     called: Any = name if look_up is None else look_up.expression
     statement = (
         sa.select(links.c.id, external.c.external_id, name, called, links.c.last_modified)
-        .select_from(
-            external.join(links, links.c.id == external.c.link_id).join(
-                mapping.table, mapping.key == links.c.host_id
-            )
-        )
+        .select_from(external)
+        .join(links, links.c.id == external.c.link_id)
+        .join(table.model, table.key.same(table.link_key))
         .where(
             external.c.integration_id == integration_id,
-            external.c.resource_type == mapping.resource_type.name,
+            external.c.resource_type == table.name,
             links.c.deleted.is_(None),
         )
         .order_by(external.c.external_id)
@@ -83,7 +81,7 @@ def page(
         statement = statement.where(
             external.c.link_id.in_(_named(mapping, external, integration_id, called, text))
         )
-    rows = session.execute(statement, bind_arguments={"mapper": mapping.mapper}).all()
+    rows = session.execute(statement, bind_arguments={"mapper": table.mapper}).all()
     resources = [
         ManagedResource(
             identity,
@@ -102,17 +100,18 @@ def _named(
     mapping: ResourceMapping, external: Any, integration_id: uuid.UUID, called: Any, text: str
 ) -> Any:
     """Return the ids of whom a text names; each way to find them has an index of its own."""
-    links = mapping.links
+    links, table = mapping.links, mapping.table
     names = list(dict.fromkeys([text, text.lower()]))
     return sa.union_all(
         sa.select(external.c.link_id).where(
             external.c.integration_id == integration_id,
-            external.c.resource_type == mapping.resource_type.name,
+            external.c.resource_type == table.name,
             external.c.external_id == text,
         ),
         sa.select(links.c.id).where(links.c.id == text.lower()),
         sa.select(links.c.id)
-        .select_from(mapping.table.join(links, links.c.host_id == mapping.key))
+        .select_from(table.model)
+        .join(links, table.link_key.same(table.key))
         .where(called.in_(names)),
     )
 

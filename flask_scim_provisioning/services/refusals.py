@@ -42,6 +42,7 @@ __all__ = [
     "keep",
     "prune",
     "recent",
+    "unclaimed",
     "unreadable",
 ]
 
@@ -411,6 +412,32 @@ def recent(
         statement = statement.where(table.c.tenant == tenant)
     if integration_ids is not None:
         statement = statement.where(table.c.integration_id.in_(integration_ids))
+    return [RefusedRequests(*row) for row in session.execute(statement)]
+
+
+def unclaimed(
+    session: Session, models: Models, tenant: str, since: datetime | None = None
+) -> Sequence[RefusedRequests]:
+    """Return what was refused for integrations that don't exist or were removed, the latest first.
+
+    :param tenant: In whose URLs they were looked for.
+    :param since: Only what was refused since then; seven days without it.
+    """
+    _write_pending(session, models)
+    table, integration = models.refusal.__table__, models.integration.__table__
+    removed = sa.select(integration.c.id).where(
+        integration.c.tenant == tenant, integration.c.removed.is_not(None)
+    )
+    statement = (
+        sa.select(*[table.c[name] for name in RefusedRequests.__slots__])
+        .where(
+            table.c.tenant == tenant,
+            table.c.last_at >= (since or utcnow() - timedelta(days=7)),
+            sa.or_(table.c.integration_id.is_(None), table.c.integration_id.in_(removed)),
+        )
+        .order_by(table.c.last_at.desc(), table.c.id.desc())
+        .limit(500)
+    )
     return [RefusedRequests(*row) for row in session.execute(statement)]
 
 

@@ -67,11 +67,15 @@ class DatabaseUnavailable(TemporarilyUnavailable):
     """The database is busy, read-only, full or away; its error is the cause.
 
     :param reached: whether it answered at all, so that it may be asked for something else.
+    :param unknown: whether it went away while it was to keep what was done.
     """
 
-    def __init__(self, *, reached: bool = True) -> None:
+    def __init__(self, *, reached: bool = True, unknown: bool = False) -> None:
         super().__init__(
-            "The database is busy or away and nothing was changed; send the request again.",
+            "The database went away while it was to keep what was done; look whether it has, and "
+            "if not, send the request again."
+            if unknown
+            else "The database is busy or away and nothing was changed; send the request again.",
             retry_after=RETRY_AFTER,
         )
         self.reached = reached
@@ -153,7 +157,7 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
             late = attempt == _ATTEMPTS or time.perf_counter() >= deadline
             origin = _origin(error)
             if late or unknown or not _may_succeed(origin):
-                raise DatabaseUnavailable(reached=not is_away(origin)) from origin
+                raise DatabaseUnavailable(reached=not is_away(origin), unknown=unknown) from origin
             # Two that met once would meet again if they waited equally long.
             time.sleep(random.uniform(0, _LONGEST_PAUSE) * attempt)  # noqa: S311 - no secret
         else:

@@ -304,6 +304,25 @@ class TestLimits:
         with pytest.raises(InvalidValue):
             limits.check_stored({"title": "x" * 30}, {"title": "x" * 20})
 
+    def test_a_large_resource_is_written_so_often_in_a_request(self, portal: Portal) -> None:
+        """Each operation of a bulk request writes again what is kept of the resource."""
+        sent = {"userName": "ada", "nickName": "x" * 240_000}
+        path = f"/Users/{portal.client.post('/Users', sent).json['id']}"
+        operations = [
+            {
+                "method": "PATCH",
+                "path": path,
+                "data": {"Operations": [{"op": "replace", "path": "title", "value": str(number)}]},
+            }
+            for number in range(100)
+        ]
+        answer = portal.client.post("/Bulk", {"Operations": operations})
+        statuses = [each["status"] for each in answer.json["Operations"]]
+        assert statuses == ["200"] * 83 + ["400"] * 17
+        last = answer.json["Operations"][-1]["response"]
+        assert (last["scimType"], "several requests" in last["detail"]) == ("tooMany", True)
+        assert portal.client.get(path).json["title"] == "82"
+
     @pytest.mark.portal(config={"SCIM_MAX_VALUES": 2})
     def test_members_have_no_limit(self, portal: Portal) -> None:
         portal.add_users(["ada", "bob", "eve"])

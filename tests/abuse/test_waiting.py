@@ -163,6 +163,7 @@ def test_a_connection_that_is_lost_while_committing_is_not_repeated(
     finally:
         sa.event.remove(portal.engine, "commit", lose)
     assert is_scim_error(answer, 503)
+    assert "nothing was changed" not in answer.json["detail"]
     assert portal.user("ada") is not None
     models = portal.app.extensions["scim_provisioning"].models
     entries = recent(portal.session, models, portal.integration.id)

@@ -139,6 +139,7 @@ def test_plain_http_is_told_apart(send: Any, door: Any) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.portal(config={"SCIM_REFUSED_RATE_LIMIT": None})
 def test_ten_thousand_requests_with_wrong_tokens_add_a_handful_of_rows(
     portal: Portal, models: Any, door: Any, send: Any
 ) -> None:

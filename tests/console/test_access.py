@@ -17,6 +17,7 @@ ROUTES = [
     ("GET", "/health.json"),
     ("GET", "/activity"),
     ("GET", "/removed"),
+    ("GET", "/refused"),
     ("GET", "/{id}"),
     ("GET", "/{id}/failures"),
     ("POST", "/{id}/dismiss"),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from jinja2 import StrictUndefined
 
 from flask_scim_provisioning.models import utcnow
-from flask_scim_provisioning.services import tokens
+from flask_scim_provisioning.services import integrations, tokens
 
 from .pages import Admin, text_of
 
@@ -106,6 +106,22 @@ def test_the_door_tells_its_reasons_to_administrators(admin: Admin):
     assert "Paste this integration's own token" in text
     assert other.token not in door.text
     admin.portal.client.token = own
+
+
+def test_requests_for_no_integration_are_told_too(admin: Admin):
+    """A job that was forgotten in the identity provider, and an address that was mistyped."""
+    client, gone = admin.portal.connect("Former")
+    assert "refused" not in text_of(admin.get())
+    integrations.remove_integration(admin.portal.session, admin.state.models, "main", gone.id)
+    assert client.get("/Users").status_code == 401
+    admin.app.test_client().get("/api/v1/main/integrations/nowhere/scim/v2/Users")
+    page = follow(admin, admin.get(), "2 refused requests for integrations")
+    text = text_of(page)
+    assert "Refused although the integration was removed on" in text
+    assert "Refused for an integration that doesn't exist" in text
+    assert "Stop the job in the identity provider" in text
+    admin.change_state(tenant=lambda: "elsewhere")
+    assert "No refused requests" in text_of(admin.get("/refused"))
 
 
 def test_revoking_the_only_token_says_so(admin: Admin):
@@ -297,6 +313,7 @@ PAGES = [
     "/new",
     "/activity",
     "/removed",
+    "/refused",
     "/{id}",
     "/{id}/failures",
     "/{id}/activity",

@@ -25,6 +25,7 @@ PAGES = [
     "/new",
     "/activity",
     "/removed",
+    "/refused",
     "/{id}",
     "/{disabled}",
     "/{waiting}",
@@ -117,8 +118,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, str
     _, disabled = portal.connect("Old directory", dialect="okta")
     disable_integration(portal.session, state.models, "main", disabled.id)
     _, waiting = portal.connect("New directory", dialect="jumpcloud")
-    _, gone = portal.connect("Former directory", dialect="google")
+    former, gone = portal.connect("Former directory", dialect="google")
     remove_integration(portal.session, state.models, "main", gone.id)
+    assert former.get("/Users").status_code == 401
     stranger = portal.client.with_token(TokenSecret.new().reveal())
     assert stranger.get("/Users").status_code == 401
     body = {"userName": "maya@example.com", "active": "perhaps"}

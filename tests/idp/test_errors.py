@@ -18,11 +18,14 @@ FLOORS = ("scim", "dialects", "mapping", "services", "api")
 # What is raised below the web, and never answers a SCIM request.
 ELSEWHERE = {
     "AssertionError": "Python says that a case was forgotten.",
+    "DatabaseUnavailable": "A TemporarilyUnavailable of the use cases, answered as one.",
     "IntegrationInvalid": "A form of the console, or a command, says it.",
     "IntegrationNameTaken": "A form of the console, or a command, says it.",
     "IntegrationNotFound": "A page of the console, or a command, says it.",
     "LookupError": "A caller in Python named a dialect that doesn't exist.",
     "MappingError": "The portal's declaration is wrong; it doesn't start.",
+    "SettingsError": "The portal's configuration is wrong; it doesn't start.",
+    "TransactionLost": "Caught where transactions are run: the whole is repeated, or unavailable.",
     "Unlinked": "Caught in the use cases: the read is repeated in a transaction that writes.",
     "Unsettled": "A TemporarilyUnavailable of the mapping, answered as one.",
     "ValidationError": "Marshmallow's; the schema makes an InvalidValue of it.",

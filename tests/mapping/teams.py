@@ -598,3 +598,34 @@ def with_strategy(strategy: str) -> str:
 
     SHOWN.setdefault(name, declare)
     return name
+
+
+def _raced(parts: SimpleNamespace) -> Any:
+    parts.rows = sa.Table(
+        "membership",
+        parts.db.metadata,
+        sa.Column("team_id", sa.ForeignKey("team.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "user_id", sa.ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, index=True
+        ),
+    )
+    parts.team = {"members": relationship("User", secondary=parts.rows)}
+    parts.models()
+    return fields.Members(parts.Team.members)
+
+
+@_shown_shape("raced")
+def _raced_and_kept(parts: SimpleNamespace) -> Any:
+    return _raced(parts)
+
+
+@_shown_shape("raced and deleted")
+def _raced_and_deleted(parts: SimpleNamespace) -> Any:
+    parts.options["on_delete"] = "delete"
+    return _raced(parts)
+
+
+@_shown_shape("raced for one team")
+def _raced_for_one_team(parts: SimpleNamespace) -> Any:
+    _one_team(parts, members=relationship("User"))
+    return fields.Members(parts.Team.members)

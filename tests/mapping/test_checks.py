@@ -193,10 +193,6 @@ MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
         lambda t: t.start(named(t, title=fields.Attribute(t.User.boss))),
         ("User.boss is a relationship", "fields.Lookup(User.boss"),
     ),
-    "a foreign key in the place of a relationship": (
-        lambda t: t.start(named(t, manager=fields.Reference(t.User.boss_id))),
-        ("User.boss_id is no manytoone relationship", "not its foreign key"),
-    ),
     "a list in the place of one": (
         lambda t: t.start(named(t, manager=fields.Reference(t.User.team_rows))),
         ("User.team_rows is no manytoone relationship",),

@@ -17,12 +17,6 @@ HERE = Path(__file__).parent
 
 NOT_YET: list[str] = [
     "test_full_name",
-    "test_groups_are_roles",
-    "test_legacy_names",
-    "test_loading",
-    "test_membership_columns",
-    "test_reused_keys",
-    "test_verified_emails",
 ]
 """Portals that the mapping doesn't honour yet, by module."""
 

@@ -10,6 +10,7 @@ from flask import Flask
 # models begin
 from flask_appbuilder.models.sqla.base import SQLA
 from flask_appbuilder.security.sqla.models import Group, Role, User
+from sqlalchemy import orm
 
 db = SQLA(metadata=User.metadata)
 # models end
@@ -21,6 +22,10 @@ NEEDS = ("package:flask_appbuilder", "fields.LookupMany")
 
 
 # provisioning begin
+# Flask-AppBuilder declares User.roles from the other side, which is there once that is configured.
+orm.configure_mappers()
+
+
 class PortalUser(UserSchema):
     class Meta:
         model = User

@@ -7,12 +7,15 @@ for, so that an attribute that isn't wanted costs no query; statements are kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
+from ...scim.errors import ScimError
 from ...scim.projection import Projection
 from ...scim.versions import etag
 from ..bindings.base import Binding, Dump, Keeping, Reader
@@ -38,6 +41,8 @@ _ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(5)
 _LINK_COLUMNS = 5
 _MOST_PLANS = 256
 """How many sets of attributes are remembered; clients use a handful."""
+
+_log = logging.getLogger(__name__)
 
 _READINGS = 3
 """The rows, then once more after their links are made, and after those of whom they refer to."""
@@ -83,6 +88,7 @@ class ReadPlan:
     stored: frozenset[str]
     meta: bool
     default_active: bool
+    keys: tuple[str, ...] = ()
     statements: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -142,6 +148,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         frozenset(stored),
         "meta" in keys,
         ACTIVE in whole,
+        tuple(keys),
     )
 
 
@@ -236,6 +243,10 @@ class Unlinked(Exception):
     """A row that is to be answered has no link yet, and this transaction only reads."""
 
 
+_TOLD = (SQLAlchemyError, ScimError, Unlinked)
+"""What isn't a value's fault: the database's errors, ours, and what another attempt settles."""
+
+
 def execute(
     plan: ReadPlan,
     statement: sa.Executable,
@@ -248,12 +259,126 @@ def execute(
 
     :raises Unlinked: when a row has no link yet and ``link`` is false.
     """
+    try:
+        found = _settled(plan, statement, parameters, view, link=link)
+    except _TOLD:
+        raise
+    except Exception:  # whatever a team's types and functions raise over a value of theirs
+        found = _all_but_odd(plan, statement, parameters, view, link=link)
+    return _named(plan, found, view)
+
+
+def _settled(
+    plan: ReadPlan,
+    statement: sa.Executable,
+    parameters: Mapping[str, Any],
+    view: Viewpoint,
+    *,
+    link: bool,
+) -> list[Found]:
     for _ in range(_READINGS):
         rows = view.execute(statement, parameters).all()
         found = _read(plan, rows, view, link=link)
         if found is not None:
             return found
     raise Unsettled("The portal's people are changing while they are read; send the request again.")
+
+
+def _all_but_odd(
+    plan: ReadPlan,
+    statement: Any,
+    parameters: Mapping[str, Any],
+    view: Viewpoint,
+    *,
+    link: bool,
+) -> list[Found]:
+    """Return what can be read where a row can't: one odd value never makes a list fail.
+
+    Nothing of this is done before a row has failed.
+    """
+    key = plan.mapping.table.key
+    read_key = key.reader(0)
+    keys = statement.with_only_columns(*key.columns, maintain_column_froms=True)
+    wanted = [read_key(row) for row in view.execute(keys, parameters).all()]
+    return [found for part in _halves(plan, wanted, view, link=link) for found in part]
+
+
+def _halves(
+    plan: ReadPlan, keys: Sequence[HostKey], view: Viewpoint, *, link: bool
+) -> Iterator[list[Found]]:
+    """Read rows together, and those that fail by halves, until the odd ones are alone."""
+    if not keys:
+        return
+    try:
+        found = _of_keys(plan, keys, view, link=link)
+    except _TOLD:
+        raise
+    except Exception:  # whatever a team's types and functions raise over a value of theirs
+        if len(keys) == 1:
+            yield _without_odd(plan, keys[0], view, link=link)
+            return
+        middle = len(keys) // 2
+        yield from _halves(plan, keys[:middle], view, link=link)
+        yield from _halves(plan, keys[middle:], view, link=link)
+    else:
+        place = {key: number for number, key in enumerate(keys)}
+        yield sorted(found, key=lambda item: place[item.host_key])
+
+
+def _of_keys(
+    plan: ReadPlan, keys: Sequence[HostKey], view: Viewpoint, *, link: bool
+) -> list[Found]:
+    statement = plan.select.where(plan.mapping.table.key.among("odd_keys"))
+    return _settled(plan, statement, {"odd_keys": list(keys)}, view, link=link)
+
+
+def _without_odd(plan: ReadPlan, key: HostKey, view: Viewpoint, *, link: bool) -> list[Found]:
+    """Read one row without the attributes that can't be read; nothing where one is required."""
+    mapping = plan.mapping
+    odd = [name for name in plan.keys if not _is_readable(mapping, name, key, view, link=link)]
+    rest = [name for name in plan.keys if name not in odd]
+    _leave(mapping, odd, view)
+    if mapping.lookup_key in odd or not odd:
+        view.left_out.append(key)
+        return []
+    reduced = _build(mapping, rest, shows_names=plan.shows_names)
+    return _of_keys(reduced, [key], view, link=link)
+
+
+def _is_readable(
+    mapping: ResourceMapping, name: str, key: HostKey, view: Viewpoint, *, link: bool
+) -> bool:
+    try:
+        _of_keys(_build(mapping, [name], shows_names=False), [key], view, link=link)
+    except _TOLD:
+        raise
+    except Exception:  # whatever a team's types and functions raise over a value of theirs
+        return False
+    return True
+
+
+def _named(plan: ReadPlan, found: list[Found], view: Viewpoint) -> list[Found]:
+    """Leave out who has no name, without which there is no resource (RFC 7643 section 4.1.1)."""
+    lookup = plan.mapping.lookup_key
+    if lookup not in plan.stored or all(item.flat.get(lookup) for item in found):
+        return found
+    _leave(plan.mapping, [lookup], view)
+    view.left_out.extend(item.host_key for item in found if not item.flat.get(lookup))
+    return [item for item in found if item.flat.get(lookup)]
+
+
+def _leave(mapping: ResourceMapping, odd: Sequence[str], view: Viewpoint) -> None:
+    """Say that something can't be shown; the doctor says of whom."""
+    names = ", ".join(name.rsplit(":", 1)[-1] for name in odd) or "a row"
+    note = f"{names}: a value of this portal's can't be read, and isn't shown"
+    if note not in view.notes:
+        view.notes.append(note)
+        _log.warning(
+            "%s: %s can't be read of a row in %s; `flask scim doctor` says which it is.",
+            mapping.schema_name,
+            names,
+            mapping.table.label,
+        )
 
 
 def fetch_one(

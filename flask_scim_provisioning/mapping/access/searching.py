@@ -129,7 +129,7 @@ def fetch_page(
     if limit > 0:
         values = {**parameters, "row_limit": limit, "row_offset": offset}
         found = execute(plan, statement, values, view, link=link)
-    if limit > 0 and len(found) < limit and (found or offset == 0):
+    if limit > 0 and not view.left_out and len(found) < limit and (found or offset == 0):
         return found, offset + len(found)
     return found, count_matching(mapping, view, node)
 

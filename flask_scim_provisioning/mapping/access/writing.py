@@ -7,11 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    RelationshipProperty,
+    Session,
+    lazyload,
+    load_only,
+)
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
-from ...scim.errors import InvalidValue, TemporarilyUnavailable, Uniqueness
+from ...scim.errors import InvalidValue, MutabilityError, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
 from ..host.keys import HostKey
@@ -75,7 +82,15 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
 
     :raises TemporarilyUnavailable: when the portal has just deleted the row.
     """
-    entity = mapping.table.load(session, key)
+    try:
+        entity = mapping.table.load(session, key)
+    except SQLAlchemyError:
+        raise
+    except Exception:  # a value that can't be read, of an attribute that may not be wanted
+        names = [getattr(mapping.model, name) for name in mapping.table.key_names]
+        entity = session.get(
+            mapping.model, key, options=[load_only(*names), lazyload("*")], populate_existing=True
+        )
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."
@@ -269,6 +284,7 @@ def save_changes(
     :param values: new values by key; None clears. Members are written by ``services.membership``.
     :raises Uniqueness: when a value is taken.
     :raises InvalidValue: when the host can't keep a value.
+    :raises MutabilityError: when the host's key would be another.
     """
     inner = {key: value for key, value in values.items() if not mapping.is_apart(key)}
     remainders: dict[str, Any]
@@ -276,6 +292,12 @@ def save_changes(
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
+        if mapping.table.key_of(entity) != found.host_key:
+            # What refers to the row would have to follow, in tables that nobody here knows.
+            raise MutabilityError(
+                f"This portal knows a {mapping.table.name} by what was to be changed, and can't "
+                "change that; create a new one and delete this one instead."
+            )
         _flush(mapping, session, entity)
     else:
         remainders = dict(inner)

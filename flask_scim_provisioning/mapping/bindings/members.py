@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...scim import attributes as scim
+from ..errors import Unsettled
 from ..host.ids import given_id, may_be_id, moment
 from ..host.keys import HostKey, KeyColumns, in_order
 from ..host.tables import HostTable
@@ -58,6 +59,11 @@ class MembersOfAKind:
         )
         self._move = self._moving()
         links = target.links
+        self._held = (
+            sa.select(*target.key.columns)
+            .where(target.key.among("keys"))
+            .with_for_update(read=True, key_share=True, skip_locked=True, of=target.model)
+        )
         self._locked = self._named.order_by(links.c.id).with_for_update(read=True, of=links)
         self._lock_links = (
             sa.select(links.c.id)
@@ -255,8 +261,22 @@ class MembersOfAKind:
         """Make these members, who are none yet; return who was moved here from another group.
 
         :raises MutabilityError: where members are only shown.
+        :raises Unsettled: when the portal is deleting one of them.
         """
+        if self.store.writable and view.backend == "postgresql":
+            self._hold(view, keys)
         return self.store.add_members(view, group, keys)
+
+    def _hold(self, view: Viewpoint, keys: Sequence[HostKey]) -> None:
+        """Let nobody delete the members' rows, without waiting for who is doing so.
+
+        A portal that deletes a row locks it before its link, which is locked here already: each
+        would wait for the other, and the portal might be the one who loses.
+        """
+        for part in chunks(in_order(keys)):
+            found = view.execute(self._held, {"keys": list(part)}).all()
+            if len(found) < len(part):
+                raise Unsettled("The portal is changing a member; send the request again.")
 
     def remove(self, view: Viewpoint, group: HostKey, keys: Sequence[HostKey]) -> None:
         """End the membership of these.

@@ -1,4 +1,4 @@
-"""Bindings over the host's relationships: another person, a looked-up row, a related table."""
+"""Multi-valued attributes over the host's relationships: a related table, roles by name."""
 
 from __future__ import annotations
 
@@ -7,171 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import RelationshipDirection, aliased, object_session
+from sqlalchemy.orm import RelationshipDirection
 
 from ...scim import attributes as scim
 from ...scim.errors import InvalidValue
+from ...scim.evaluate import folded
 from ..errors import MappingError
-from ..host.attributes import attribute_of, host_attribute, label_of
-from ..host.ids import given_id
+from ..host.attributes import attribute_of, label_of
 from ..host.keys import HostKey, KeyColumns
-from ..host.relationships import is_plain, joined, relationship_of
+from ..host.relationships import is_plain, relationship_of
 from ..host.tables import HostTable
 from ..host.viewpoint import Viewpoint
-from .base import Binding, Build, Dump, Keeping, Reader, Row, Unit, Watched
-from .slots import Slot, column_slot, stored_slot
+from .base import Binding, Build, Dump, Keeping, Unit, Watched, parts_as_read
+from .loading import Related
+from .slots import Slot, column_slot, constant_slot
 
-__all__ = ["ReferenceBinding", "ValuesBinding", "lookup_slot"]
+__all__ = ["RolesBinding", "ValuesBinding"]
 
-_GUID_LENGTH = 36
-
-
-class ReferenceBinding(Binding):
-    """A to-one relationship to another resource, such as the manager (RFC 7643 section 4.3).
-
-    A value that names nobody known here is kept in the link row, so that it is read back
-    (Entra's validator names managers that don't exist).
-    """
-
-    refers = True
-
-    def __init__(
-        self,
-        key: str,
-        attribute: scim.Attribute,
-        source: Any,
-        table: HostTable,
-        target: HostTable,
-    ) -> None:
-        super().__init__(key, attribute)
-        self._stored = table.links.c.stored
-        self._target = target
-        self._relationship = source.key
-        self.place = label_of(source)
-        self._names = _foreign_keys(source, table, target)
-        columns = [host_attribute(table.mapper, name) for name in self._names]
-        self._required = any(not column.is_nullable for column in columns)
-        local = KeyColumns(tuple(column.expression for column in columns))
-        self._read_key = local.reader
-        link = target.links.alias()
-        here = target.link_key_of(link).same(local)
-        seen = target.seen()
-        within = [] if seen is None else [local.inside(seen)]
-        self._linked = (
-            sa.select(link.c.id).where(here, link.c.deleted.is_(None), *within).scalar_subquery()
-        )
-        # A person whom SCIM has deleted has a link, and is nobody's manager for SCIM: "" says so.
-        # It says the same of one beyond the boundaries, who needs no link.
-        gone: Any = link.c.deleted.is_not(None)
-        known: Any = sa.select(sa.case((gone, ""), else_=link.c.id)).where(here).scalar_subquery()
-        if within:
-            known = sa.case((within[0], known), else_="")
-        self.expressions = (*local.columns, known)
-
-    def reader(self, start: int) -> Reader:
-        """Read the SCIM id of the other resource."""
-        users, kind = f"{self._target.endpoint}/", self._target.name
-        linked_at = start + len(self._names)
-        read_key = self._read_key(start)
-
-        def read(row: Row, dump: Dump) -> Any:
-            linked = row[linked_at]
-            if linked:
-                return {"value": linked, "$ref": dump.base_url + users + linked}
-            if linked is None and row[start] is not None:
-                dump.miss(kind, read_key(row))
-            return None
-
-        return read
-
-    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
-        """Set the foreign key; an id that names nobody remains."""
-        wanted = (value or {}).get("value")
-        found: HostKey | None = None
-        if wanted is not None:
-            found = self._target.host_keys(unit.view, [wanted]).get(wanted.lower())
-        if found is None and self._required:
-            raise InvalidValue(
-                f"{self.attribute.name} must name a user that exists here; provision it first."
-            )
-        parts = self._target.key.values(found) if found is not None else [None] * len(self._names)
-        for name, part in zip(self._names, parts, strict=True):
-            setattr(entity, name, part)
-        if object_session(entity) is not None and sa.inspect(entity).persistent:
-            unit.session.expire(entity, [self._relationship])
-        return {"value": wanted} if wanted is not None and found is None else None
-
-    def merge(self, value: Any, remainder: Any) -> Any:
-        """Prefer the person who is known."""
-        return value or remainder
-
-    def normalise(self, value: Any) -> Any:
-        """Only the id says who it is; a GUID does so in any case."""
-        if not value or "value" not in value:
-            return None
-        named = value["value"]
-        return {"value": named.lower() if len(named) == _GUID_LENGTH else named}
-
-    def slot(self, sub: str | None) -> Slot | None:
-        """Search by the SCIM id of the other resource, or by the one that remained."""
-        if sub not in (None, "value"):
-            return None
-        leaf = self.attribute.sub("value") or self.attribute
-        kept = stored_slot(self._stored, self.key, self.attribute, leaf)
-        # Either is an id, and clients write those in either case.
-        expression = sa.func.coalesce(self._linked, sa.func.lower(kept.expression))
-        return Slot(leaf, expression, self.place, to_host=given_id)
-
-
-def _foreign_keys(source: Any, table: HostTable, target: HostTable) -> tuple[str, ...]:
-    """Return the attributes that name the other row, in the order of its key."""
-    prop = relationship_of(source, RelationshipDirection.MANYTOONE)
-    local: dict[str | None, str] = {}
-    for mine, theirs in prop.local_remote_pairs or ():
-        local[target.name_of(theirs)] = table.mapper.get_property_by_column(mine).key
-    related = prop.mapper.isa(target.mapper) or target.mapper.isa(prop.mapper)
-    if not related or set(local) != set(target.key_names):
-        raise MappingError(
-            f"{label_of(source)} does not refer to {target.model.__name__} by its key."
-        )
-    return tuple(local[name] for name in target.key_names)
-
-
-def lookup_slot(attribute: scim.Attribute, source: Any, by: Any) -> Slot:
-    """Return the slot of a to-one relationship that is looked up by a column, such as a role."""
-    prop = relationship_of(source, RelationshipDirection.MANYTOONE)
-    named = attribute_of(by, prop.mapper)
-    inner = column_slot(attribute, named)
-    target = prop.mapper.class_
-    key = source.key
-    other = aliased(target)
-    expression = sa.select(getattr(other, named.key)).where(joined(source, other)).scalar_subquery()
-    nullable = all(column.nullable for column, _ in prop.local_remote_pairs or ())
-
-    def assign(entity: Any, value: Any) -> None:
-        session = object_session(entity)
-        if value is None or session is None:
-            setattr(entity, key, None)
-            return
-        with session.no_autoflush:
-            found = session.scalars(sa.select(target).where(by == value)).first()
-        if found is None:
-            raise InvalidValue(
-                f"{attribute.name}: this portal has no {target.__name__} of that {by.key}; "
-                "create it there, or map another value."
-            )
-        setattr(entity, key, found)
-
-    return Slot(
-        attribute,
-        expression,
-        f"{label_of(source)}, by {named.label}",
-        inner.from_host,
-        inner.to_host,
-        assign,
-        required=not nullable,
-        textual=inner.textual,
-    )
+_OF = "$of"
+"""What the host has of the element that something is kept beside."""
 
 
 def _key_order(row: Any) -> tuple[bool, tuple[Any, ...]]:
@@ -180,11 +34,31 @@ def _key_order(row: Any) -> tuple[bool, tuple[Any, ...]]:
     return identity is None, identity or ()
 
 
-class ValuesBinding(Binding):
-    """A multi-valued complex attribute over a related table of the host."""
+class _RelatedBinding(Binding):
+    """Rows beside the host's own, in their own order."""
 
     keeping = Keeping.RELATED
     has_elements = True
+
+    def __init__(self, key: str, attribute: scim.Attribute, source: Any, table: HostTable) -> None:
+        super().__init__(key, attribute)
+        self._related = Related(source)
+        self._table = table
+        self.place = label_of(source)
+
+    def normalise(self, value: Any) -> Any:
+        """The host keeps no order, and "not primary" may be said or not (RFC 7643 section 2.4)."""
+        told = [
+            {name: part for name, part in each.items() if (name, part) != ("primary", False)}
+            if isinstance(each, dict)
+            else each
+            for each in value or ()
+        ]
+        return sorted(told, key=lambda element: json.dumps(element, sort_keys=True))
+
+
+class ValuesBinding(_RelatedBinding):
+    """A multi-valued complex attribute over a related table of the host."""
 
     def __init__(
         self,
@@ -195,14 +69,15 @@ class ValuesBinding(Binding):
         slots: Mapping[str, Slot],
         constants: Mapping[str, Any],
     ) -> None:
-        super().__init__(key, attribute)
+        super().__init__(key, attribute, source, table)
         prop = relationship_of(source, RelationshipDirection.ONETOMANY)
-        self._relationship = source.key
-        self._model = prop.mapper.class_
-        self._table = table
         self._slots = slots
         self._constants = dict(constants)
-        self.place = label_of(source)
+        self._searchable = dict(slots)
+        for name, value in constants.items():
+            part = attribute.sub(name)
+            if part is not None:
+                self._searchable[part.name] = constant_slot(part, value)
         columns = [slot.expression for slot in slots.values()]
         # Where the rows name the resource by its key, its own table need not be read.
         owner = {
@@ -211,7 +86,7 @@ class ValuesBinding(Binding):
         }
         if is_plain(prop) and set(owner) == set(table.key_names):
             self._owner = KeyColumns(tuple(owner[name] for name in table.key_names))
-            self._rows = sa.select(*self._owner.columns, *columns).select_from(self._model)
+            self._rows = sa.select(*self._owner.columns, *columns).select_from(prop.mapper.class_)
         else:
             self._owner = table.key
             self._rows = (
@@ -224,6 +99,11 @@ class ValuesBinding(Binding):
         if set(owner) == set(table.key_names):
             named = tuple(owner[name] for name in table.key_names)
             self._watched = (Watched(prop.mapper.local_table, named, tuple(columns)),)
+        self._by_type = (
+            "value" not in slots
+            or _is_one_of_a_type(prop, slots.get("type"))
+            or _says_nothing_else(prop, columns)
+        )
 
     def fetch(self, view: Viewpoint, keys: Sequence[HostKey], dump: Dump) -> Mapping[HostKey, Any]:
         """Return the elements of each of the rows, in one statement."""
@@ -234,8 +114,10 @@ class ValuesBinding(Binding):
             element = dict(self._constants)
             for index, (name, convert) in enumerate(parts, start):
                 part = row[index]
+                if part is not None and convert is not None:
+                    part = convert(part)
                 if part is not None:
-                    element[name] = convert(part) if convert else part
+                    element[name] = part
             found.setdefault(read_key(row), []).append(element)
         return found
 
@@ -246,44 +128,249 @@ class ValuesBinding(Binding):
     def write(self, entity: Any, value: Any, unit: Unit) -> Any:
         """Make the related rows equal to the elements, keeping the rows that stay as they are."""
         wanted: list[dict[str, Any]] = list(value or [])
-        rows = list(getattr(entity, self._relationship))
+        before = self._related.rows(entity)
+        found = self._matched(before, wanted)
+        used = {id(row) for row in found if row is not None}
+        new: list[Any] = []
         kept: list[tuple[Any, dict[str, Any]]] = []
-        for element in wanted:
-            row = self._take(rows, element)
+        for element, row in zip(wanted, found, strict=True):
+            if row is None:
+                row = self._related.make()
+                new.append(row)
+                unit.session.add(row)  # what is looked up for it is asked of its session
             for name, slot in self._slots.items():
-                slot.set(row, element.get(name), f"{self.attribute.name}.{name}")
-            kept.append((row, {k: v for k, v in element.items() if k not in self._slots}))
+                part = element.get(name)
+                if part is None and name == "primary" and slot.required:
+                    part = False  # RFC 7643 section 2.4: not specified means that it isn't
+                slot.set(row, part, f"{self.attribute.name}.{name}")
+            kept.append((row, element))
+        self._related.change(entity, [row for row in before if id(row) not in used], new)
         # They are read in the order of their keys, whatever the order in which they were sent.
         kept.sort(key=lambda pair: _key_order(pair[0]))
-        setattr(entity, self._relationship, [row for row, _ in kept])
-        remainder = [rest for _, rest in kept]
-        usual = [self._constants] * len(wanted)
-        return None if remainder == usual else remainder
+        remainder = [self._beside(element) for _, element in kept]
+        return None if not any(remainder) else remainder
 
-    def _take(self, rows: list[Any], element: dict[str, Any]) -> Any:
-        """Return the row of an element: one of the same type or value, or a new one."""
-        for name in ("type", "value"):
-            slot = self._slots.get(name)
-            if slot is None or slot.name is None or element.get(name) is None:
-                continue
-            for row in rows:
-                if getattr(row, slot.name) == slot.to_host(element[name]):
-                    rows.remove(row)
-                    return row
-        return self._model()
+    def _beside(self, element: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what the host has no place for, with what it has, or None where it has all."""
+        rest = {name: part for name, part in element.items() if name not in self._slots}
+        if rest == self._constants:
+            return None
+        return {**rest, _OF: self._own(parts_as_read(self._slots, element))}
+
+    def _own(self, element: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: part for name, part in element.items() if name in self._slots}
+
+    def _matched(self, rows: Sequence[Any], wanted: Sequence[dict[str, Any]]) -> list[Any]:
+        """Return the row of each element, None where a new one is to be made.
+
+        A row belongs to its value: whatever else it says, such as when that was verified, is said
+        of the value. It is taken by its type where it says nothing else, or has no value of its
+        own, and where the host's table has room for one of each type.
+        """
+        left = list(rows)
+        found: list[Any] = [None] * len(wanted)
+        whole = [name for name, slot in self._slots.items() if slot.name is not None]
+        ways: list[list[str]] = [whole]
+        if "value" in self._slots:
+            ways += [["value", "type"], ["value"]]
+        if self._by_type:
+            ways.append(["type"])
+        for names in ways:
+            for number, element in enumerate(wanted):
+                if found[number] is None:
+                    found[number] = self._taken(left, element, names)
+        return found
+
+    def _taken(self, left: list[Any], element: Mapping[str, Any], names: Sequence[str]) -> Any:
+        """Take a row that has the same parts as an element, if there is one."""
+        slots = [self._slots.get(name) for name in names]
+        if not names or any(slot is None or slot.name is None for slot in slots):
+            return None
+        if all(element.get(name) is None for name in names):
+            return None
+        for row in left:
+            if all(self._is_same(row, name, element.get(name)) for name in names):
+                left.remove(row)
+                return row
+        return None
+
+    def _is_same(self, row: Any, name: str, value: Any) -> bool:
+        slot = self._slots[name]
+        shown, wanted = slot.read(getattr(row, str(slot.name))), slot.as_read(value)
+        if isinstance(shown, str) and isinstance(wanted, str):
+            return bool(folded(slot.attribute, shown) == folded(slot.attribute, wanted))
+        return bool(shown == wanted)
 
     def merge(self, value: Any, remainder: Any) -> Any:
         """Give each element its own remainder back."""
-        return [
-            {**(remainder[i] if i < len(remainder) else {}), **element}
-            for i, element in enumerate(value or [])
-        ] or None
-
-    def normalise(self, value: Any) -> Any:
-        """The host keeps no order, so that another one is no change."""
-        return sorted(value or [], key=lambda element: json.dumps(element, sort_keys=True))
+        left = [part for part in remainder if part]
+        merged = []
+        for element in value or []:
+            own = self._own(element)
+            part = next((each for each in left if each.get(_OF) == own), None)
+            if part is None:
+                merged.append(element)
+                continue
+            left.remove(part)
+            merged.append({**{k: v for k, v in part.items() if k != _OF}, **own})
+        return merged or None
 
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search the related rows by their own index; the host's rows follow from them."""
-        named = self._rows.with_only_columns(*self._owner.columns).where(build(self._slots.get))
+        named = self._rows.with_only_columns(*self._owner.columns).where(
+            build(self._searchable.get)
+        )
+        return self._table.key.inside(named.correlate(None))
+
+
+def _is_one_of_a_type(prop: Any, kind: Slot | None) -> bool:
+    """Say whether the host's table has room for one row of each type."""
+    if kind is None or not isinstance(kind.expression, sa.ColumnElement):
+        return False
+    table = prop.mapper.local_table
+    column = table.c.get(getattr(kind.expression, "key", None))
+    allowed = {theirs for _, theirs in prop.local_remote_pairs or ()} | {column}
+    keys = [table.primary_key, *table.constraints, *table.indexes]
+    return column is not None and any(
+        (
+            isinstance(key, sa.UniqueConstraint | sa.PrimaryKeyConstraint)
+            or getattr(key, "unique", 0)
+        )
+        and column in set(key.columns)
+        and set(key.columns) <= allowed
+        for key in keys
+    )
+
+
+def _says_nothing_else(prop: Any, columns: Iterable[Any]) -> bool:
+    """Say whether the related table has no columns beside keys and what is mapped."""
+    table = prop.mapper.local_table
+    known = {theirs for _, theirs in prop.local_remote_pairs or ()} | set(table.primary_key)
+    names = {column.name for column in known} | {getattr(each, "name", None) for each in columns}
+    return all(column.name in names for column in table.columns)
+
+
+class RolesBinding(_RelatedBinding):
+    """Roles, entitlements and the like: rows that many people share, looked up by a column.
+
+    :param by: what a role is called, such as ``Role.name``.
+    """
+
+    def __init__(
+        self, key: str, attribute: scim.Attribute, source: Any, by: Any, table: HostTable
+    ) -> None:
+        super().__init__(key, attribute, source, table)
+        prop = relationship_of(source, RelationshipDirection.MANYTOMANY)
+        named = attribute_of(by, prop.mapper)
+        leaf = attribute.sub("value") if attribute.type is scim.Type.COMPLEX else attribute
+        if leaf is None:
+            raise MappingError(f"{attribute.name} has no value by which {label_of(by)} is found.")
+        self._is_complex = attribute.type is scim.Type.COMPLEX
+        self._slot = column_slot(leaf, named)
+        if not self._slot.searchable:
+            raise MappingError(f"{named.label} can't be searched by: map another column.")
+        self.place = f"{label_of(source)}, by {named.label}"
+        self._model: Any = prop.mapper.class_
+        self._name = named.key
+        self._by = getattr(self._model, named.key)
+        self._rows = sa.select(*table.key.columns, self._by).select_from(table.model).join(source)
+        self._select = self._rows.where(table.key.among("keys")).order_by(
+            self._by, *prop.mapper.primary_key
+        )
+        secondary: Any = prop.secondary
+        owner = {
+            table.mapper.get_property_by_column(mine).key: theirs
+            for mine, theirs in prop.synchronize_pairs
+        }
+        self._watched: tuple[Watched, ...] = ()
+        if set(owner) == set(table.key_names):
+            columns = tuple(owner[name] for name in table.key_names)
+            self._watched = (Watched(secondary, columns, ()),)
+
+    def fetch(self, view: Viewpoint, keys: Sequence[HostKey], dump: Dump) -> Mapping[HostKey, Any]:
+        """Return the names of the roles of each of the rows, in one statement."""
+        found: dict[HostKey, list[Any]] = {}
+        read_key, at = self._table.key.reader(0), self._table.key.width
+        for row in view.execute(self._select, {"keys": list(keys)}):
+            name = self._slot.read(row[at])
+            if name is not None:
+                element = {"value": name} if self._is_complex else name
+                found.setdefault(read_key(row), []).append(element)
+        return found
+
+    def watched(self) -> Iterable[Watched]:
+        """Who gets a role or loses one is changed."""
+        return self._watched
+
+    def write(self, entity: Any, value: Any, unit: Unit) -> Any:
+        """Give the roles that are named and take the others; what is said beside them remains."""
+        elements: list[Any] = list(value or [])
+        names = [each.get("value") if self._is_complex else each for each in elements]
+        wanted = self._found([name for name in names if name is not None], unit)
+        before = self._related.rows(entity)
+        there = {id(row) for row in before}
+        asked = {id(row) for row in wanted}
+        gone = [row for row in before if id(row) not in asked]
+        self._related.change(entity, gone, [row for row in wanted if id(row) not in there])
+        if not self._is_complex or all(each.keys() <= {"value"} for each in elements):
+            return None
+        return elements
+
+    def _found(self, names: Sequence[Any], unit: Unit) -> list[Any]:
+        """Return the roles of these names, each once.
+
+        :raises InvalidValue: when this portal has none of a name.
+        """
+        if not names:
+            return []
+        label = self.attribute.name
+        try:
+            values = [self._slot.to_host(name) for name in names]
+        except ValueError as error:
+            raise InvalidValue(f"{label}: {error}") from None
+        spelled = self._by.in_(values)
+        if self._slot.textual:
+            lower = sa.func.lower(sa.type_coerce(self._by, sa.String()))
+            spelled = sa.or_(spelled, lower.in_([str(value).lower() for value in values]))
+        rows = unit.session.scalars(sa.select(self._model).where(spelled)).all()
+        exact = {self._slot.read(getattr(row, self._name)): row for row in rows}
+        alike = {self._folded(name): row for name, row in exact.items()}
+        found: dict[int, Any] = {}
+        for name in names:
+            row = exact.get(name, alike.get(self._folded(name)))
+            if row is None:
+                raise InvalidValue(
+                    f"{label}: this portal has no {self._model.__name__} of that {self._name}; "
+                    "create it there, or map another value."
+                )
+            found[id(row)] = row
+        return list(found.values())
+
+    def _folded(self, name: Any) -> Any:
+        return folded(self._slot.attribute, name) if isinstance(name, str) else name
+
+    def merge(self, value: Any, remainder: Any) -> Any:
+        """Say beside each role what was sent beside it."""
+        said = {self._folded(each.get("value")): each for each in remainder or ()}
+        return [
+            {**said.get(self._folded(each["value"]), {}), **each} for each in value or ()
+        ] or None
+
+    def normalise(self, value: Any) -> Any:
+        """Roles are called the same in any case, and have no order."""
+        elements = [
+            {**each, "value": self._folded(each.get("value"))}
+            if self._is_complex
+            else self._folded(each)
+            for each in value or ()
+        ]
+        return super().normalise(elements)
+
+    def any(self, build: Build) -> sa.ColumnElement[bool]:
+        """Search the names of roles; the host's rows follow from them."""
+
+        def find(sub: str) -> Slot | None:
+            return self._slot if sub == "value" else None
+
+        named = self._rows.with_only_columns(*self._table.key.columns).where(build(find))
         return self._table.key.inside(named.correlate(None))

@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection
+from sqlalchemy.orm import (
+    InstrumentedAttribute,
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+)
 
 from ...scim import attributes
 from ..bindings.base import Binding
@@ -16,11 +21,13 @@ from ..bindings.full_name import DISPLAY, NAME, DisplayOfName, FullNameBinding
 from ..bindings.members import MembersBinding, MembersOfAKind, NestedGroups
 from ..bindings.one_value import OneValueBinding
 from ..bindings.password import PasswordBinding
-from ..bindings.related import ReferenceBinding, ValuesBinding, lookup_slot
+from ..bindings.references import NamedReference, ReferenceBinding
+from ..bindings.related import RolesBinding, ValuesBinding
 from ..bindings.simple import ComplexBinding, MirrorBinding, StoredBinding
 from ..bindings.slots import Slot, Write, column_slot, constant_slot
 from ..bindings.states import choice_slot, contrary_slot, unless_slot
 from ..bindings.stores import store_of
+from ..bindings.to_one import lookup_slot, profile_slot
 from ..errors import MappingError
 from ..host.attributes import attribute_of, label_of
 from ..host.relationships import relationship_of
@@ -40,6 +47,7 @@ __all__ = [
     "FullName",
     "JsonKey",
     "Lookup",
+    "LookupMany",
     "Members",
     "Not",
     "OneValue",
@@ -84,7 +92,12 @@ def _introduce(sources: Mapping[str, Source], others: Mapping[str, AttributeFiel
 class Attribute(ScalarField):
     """One column: ``user_name = fields.Attribute(User.username)``.
 
-    :param column: the host's mapped attribute.
+    The column may be in a second table of which each person has a row at most:
+    ``fields.Attribute(User.profile, Profile.phone)`` reads it over the relationship, and makes the
+    row when there is something to be kept.
+
+    :param column: the host's mapped attribute, or a relationship to one.
+    :param beyond: the attribute of the class that the relationship leads to.
     :param read: turns a host value into a SCIM value, where the types differ.
     :param write: turns a SCIM value into a host value.
     :param default: what the column keeps instead of nothing; it reads as nothing.
@@ -93,6 +106,7 @@ class Attribute(ScalarField):
     def __init__(
         self,
         column: InstrumentedAttribute[Any],
+        beyond: InstrumentedAttribute[Any] | None = None,
         *,
         read: Convert | None = None,
         write: Convert | None = None,
@@ -101,12 +115,20 @@ class Attribute(ScalarField):
     ) -> None:
         super().__init__(**kwargs)
         self.column = column
+        self._beyond = beyond
         self._convert = (read, write)
         self._default = default
 
     def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
         """Return the column's slot."""
         read, write = self._convert
+        if self._beyond is not None:
+            if read is not None or write is not None or self._default is not None:
+                raise MappingError(
+                    f"{label_of(self._beyond)} is in a second table, where read=, write= and "
+                    "default= can't be said: use fields.Computed(<SQL expression>, write=...)."
+                )
+            return profile_slot(attribute, self.column, self._beyond, mapper)
         return column_slot(
             attribute,
             attribute_of(self.column, mapper),
@@ -466,15 +488,60 @@ class Values(AttributeField):
 
 
 class Reference(AttributeField):
-    """A to-one relationship to another provisioned user: ``fields.Reference(User.manager)``."""
+    """Another provisioned user: ``manager = fields.Reference(User.manager)``.
 
-    def __init__(self, relationship: InstrumentedAttribute[Any], **kwargs: Any) -> None:
+    :param source: a relationship to one; or a column that has the other user's key, or something
+        else of theirs, as in ``fields.Reference(User.manager_email, by=User.email)``.
+    :param by: by what a column names the other user; their key where nothing is said.
+    """
+
+    def __init__(
+        self,
+        source: InstrumentedAttribute[Any],
+        *,
+        by: InstrumentedAttribute[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self._relationship = relationship
+        self._source = source
+        self._by = by
 
     def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
-        """Bind the relationship to the users' mapping."""
-        return ReferenceBinding(key, attribute, self._relationship, site.table, site.users)
+        """Bind the relationship, or the column, to the users' mapping."""
+        if attribute.type is not attributes.Type.COMPLEX or attribute.multi_valued:
+            raise MappingError(f"{attribute.name} names no other user; use fields.Attribute.")
+        if isinstance(getattr(self._source, "property", None), RelationshipProperty):
+            if self._by is not None:
+                raise MappingError(
+                    f"{label_of(self._source)} is a relationship, which knows whom it leads to: "
+                    "take by= out, or name a column."
+                )
+            return ReferenceBinding(key, attribute, self._source, site.table, site.users)
+        return NamedReference(key, attribute, self._source, self._by, site.table, site.users)
+
+
+class LookupMany(AttributeField):
+    """Rows that many people share, by what they are called: roles, entitlements.
+
+    ``roles = fields.LookupMany(User.roles, by=Role.name)``: who is sent the name of a role has it,
+    and a role that the portal doesn't have is refused.
+
+    :param relationship: one with a secondary table.
+    :param by: what a role is called.
+    """
+
+    def __init__(
+        self, relationship: InstrumentedAttribute[Any], *, by: InstrumentedAttribute[Any], **kw: Any
+    ) -> None:
+        super().__init__(**kw)
+        self._relationship = relationship
+        self._by = by
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the relationship."""
+        if not attribute.multi_valued:
+            raise MappingError(f"{attribute.name} has one value; use fields.Lookup.")
+        return RolesBinding(key, attribute, self._relationship, self._by, site.table)
 
 
 class Members(AttributeField):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ..sql.backends import prepare
+from .keys import HostKey
 
 __all__ = ["Viewpoint"]
 
@@ -22,6 +23,8 @@ class Viewpoint:
     :ivar connection: the connection of the session's transaction.
     :ivar integration: the integration, which external ids belong to.
     :ivar tenants: the values of the tenant columns, by the names of their parameters.
+    :ivar notes: filled where something is shown otherwise than the host has it.
+    :ivar left_out: filled with the keys of rows that can't be shown at all.
     :ivar base_url: the absolute SCIM base URL, without a slash at its end.
     """
 
@@ -30,6 +33,8 @@ class Viewpoint:
     integration: uuid.UUID
     tenants: Mapping[str, Any]
     base_url: str
+    notes: list[str] = field(default_factory=list)
+    left_out: list[HostKey] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Prepare the connection, which filters may ask for what its database can't do."""
