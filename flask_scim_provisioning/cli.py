@@ -16,7 +16,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
-from .mapping.doctor import Finding, look_ups, odd_rows
+from .mapping.doctor import Finding, keys, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import activity, health, integrations, refusals, tokens
@@ -632,4 +632,5 @@ def _findings() -> Iterable[Finding]:
             )
     for each in state.mappings.values():
         yield from look_ups(each, connection)
+        yield from keys(each, connection)
         yield from odd_rows(each, connection)
