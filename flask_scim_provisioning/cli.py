@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
+from .mapping.checks import deaf_sentence, is_deaf
 from .mapping.doctor import Finding, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
@@ -375,5 +376,7 @@ def _findings() -> Iterable[Finding]:
                 f"it may do nothing: bind {SCIM_PROVISIONER} to it, or create it anew.",
             )
     for each in state.mappings.values():
+        if is_deaf(each):
+            yield Finding("warning", deaf_sentence(each))
         yield from look_ups(each, connection)
         yield from odd_rows(each, connection)
