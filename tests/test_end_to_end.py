@@ -145,7 +145,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     assert deactivated.get_by_role("list", name="Notes").is_visible()
 
     # She is in the portal's own pages.
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("navigation", name="Portal").get_by_role("link", name="People").click()
     page.get_by_role("link", name="Adele Vance").wait_for()
 
     # Disabled: every request is refused, with a sentence.
