@@ -20,7 +20,6 @@ NOT_YET: list[str] = [
     "test_groups_are_roles",
     "test_legacy_names",
     "test_loading",
-    "test_membership_columns",
     "test_reused_keys",
     "test_verified_emails",
 ]
