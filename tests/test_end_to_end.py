@@ -151,6 +151,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     # Disabled: every request is refused, with a sentence.
     page.get_by_role("link", name="Provisioning").first.click()
     page.get_by_role("link", name="Contoso Entra ID").click()
+    page.get_by_role("link", name="Disable").click()
     page.get_by_role("button", name="Disable").click()
     page.get_by_text("Contoso Entra ID is disabled").wait_for()
     refused = entra.send("GET", f"/Users/{adele}")
