@@ -163,6 +163,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     assert entra.send("GET", f"/Users/{adele}").status_code == 200
 
     # Removed: the token opens nothing, and nobody is lost.
+    page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Remove integration").click()
     page.get_by_label("Type “Contoso Entra ID” to confirm").fill("Contoso Entra ID")
     page.get_by_role("button", name="Remove integration").click()
