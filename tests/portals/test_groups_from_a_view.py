@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, rela
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.testing import ProvisioningContract
 
-NEEDS = ("Meta.read_only", "fields.Members(read_only)")
+NEEDS = ("fields.Members(read_only)", "Meta.read_only")
 
 
 # models begin

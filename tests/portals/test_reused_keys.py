@@ -104,3 +104,17 @@ class TestReusedKeys(ProvisioningContract):
         assert scim.get(f"/Users/{ada}").status_code == 404
         (mallory,) = self.found(scim, "/Users", 'userName eq "mallory"')
         assert mallory != ada
+
+    def test_a_new_person_may_get_an_old_key(self, portal: Flask) -> None:
+        """Whoever is created next is created, and is nobody else."""
+        scim = self.connect(portal)
+        ada = self.create_user(scim, 1)["id"]
+        group = self.create_group(scim, 1, [ada])["id"]
+        with portal.app_context(), db.engine.begin() as connection:
+            connection.execute(members.delete())
+            connection.execute(User.__table__.delete())
+        bob = self.create_user(scim, 2)
+        assert bob["id"] != ada
+        assert bob["userName"] == self.new_user(2)["userName"]
+        assert scim.get(f"/Users/{ada}").status_code == 404
+        assert self.members(scim, group) == []
