@@ -336,12 +336,14 @@ def test_a_role_is_looked_up_without_the_people_who_have_it(opened: Open, lazy: 
     groups = {"display_name": fields.Attribute(Team.name)}
     portal = opened(db, schema, group_schema(groups, model=Team))
     portal.add(Role(id=1, name="Reader"), Role(id=2, name="Writer"))
-    people = [{"id": n, "login": f"p{n}", "role_id": 1 + n % 2} for n in range(1, MEMBERS + 1)]
+    # Above the numbers that a counter of the database gives.
+    numbers = range(1001, 1001 + MEMBERS)
+    people = [{"id": n, "login": f"p{n}", "role_id": 1 + n % 2} for n in numbers]
     with portal.engine.begin() as connection:
         connection.execute(Person.__table__.insert(), people)
         has = [{"person_id": each["id"], "role_id": 2} for each in people]
         connection.execute(pairs.insert(), has)
-    (found,) = portal.client.get("/Users", filter='userName eq "p7"').json["Resources"]
+    (found,) = portal.client.get("/Users", filter='userName eq "p1007"').json["Resources"]
     changes = [
         {"op": "replace", "path": "userType", "value": "Reader"},
         {"op": "add", "path": "roles", "value": [{"value": "Reader"}]},
