@@ -262,6 +262,9 @@ def test_who_is_hidden_by_the_portal_is_there_for_nobody(opened: Open) -> None:
     for projection in ({}, {"attributes": "members"}, {"attributes": "members.display"}):
         read = portal.client.get(f"/Groups/{team['id']}", **projection).json["members"]
         assert len(read) == 1
+    for part in (f'value eq "{ada["id"]}"', 'display eq "ada"'):
+        found = portal.client.get("/Groups", filter=f"members[{part}]").json
+        assert found["totalResults"] == 0
     again = provision(portal, "Users", userName="ada")
     assert again["id"] != ada["id"]
     assert sorted(names(portal)) == ["ada", "eve"]
@@ -288,3 +291,69 @@ def test_counts_are_of_whom_the_portal_shows_at_the_time(opened: Open) -> None:
         host.org = org
         counts.append(host.portal.client.get("/Users?count=0").json["totalResults"])
     assert counts == [2, 1, 2]
+
+
+@pytest.mark.parametrize("lazy", ["selectin", "joined", "subquery", "immediate"])
+def test_a_role_is_looked_up_without_the_people_who_have_it(opened: Open, lazy: str) -> None:
+    """One that each person has, and one that many have in common."""
+    db = fresh()
+    pairs = sa.Table(
+        "has",
+        db.metadata,
+        sa.Column("person_id", sa.ForeignKey("person.id"), primary_key=True),
+        sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
+    )
+
+    class Role(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "role"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+        people = relationship("Person", back_populates="role", lazy=lazy)
+        many = relationship("Person", secondary=pairs, back_populates="roles", lazy=lazy)
+
+    class Person(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "person"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        login: Mapped[str] = mapped_column(sa.String(100), unique=True)
+        role_id: Mapped[int] = mapped_column(sa.ForeignKey("role.id"))
+        role = relationship(Role, back_populates="people", lazy=lazy)
+        roles = relationship(Role, secondary=pairs, back_populates="many", lazy=lazy)
+
+    class Team(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "team"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+
+    users = {
+        "user_name": fields.Attribute(Person.login),
+        "user_type": fields.Lookup(Person.role, by=Role.name),
+        "roles": fields.LookupMany(Person.roles, by=Role.name),
+    }
+    schema = user_schema(users, model=Person, defaults={Person.role_id: 1})
+    groups = {"display_name": fields.Attribute(Team.name)}
+    portal = opened(db, schema, group_schema(groups, model=Team))
+    portal.add(Role(id=1, name="Reader"), Role(id=2, name="Writer"))
+    # Above the numbers that a counter of the database gives.
+    numbers = range(1001, 1001 + MEMBERS)
+    people = [{"id": n, "login": f"p{n}", "role_id": 1 + n % 2} for n in numbers]
+    with portal.engine.begin() as connection:
+        connection.execute(Person.__table__.insert(), people)
+        has = [{"person_id": each["id"], "role_id": 2} for each in people]
+        connection.execute(pairs.insert(), has)
+    (found,) = portal.client.get("/Users", filter='userName eq "p1007"').json["Resources"]
+    changes = [
+        {"op": "replace", "path": "userType", "value": "Reader"},
+        {"op": "add", "path": "roles", "value": [{"value": "Reader"}]},
+    ]
+    new = {"userName": "new", "userType": "Writer", "roles": [{"value": "Writer"}]}
+    for request in (
+        lambda: portal.client.patch(f"/Users/{found['id']}", changes),
+        lambda: portal.client.post("/Users", new),
+    ):
+        with portal.statements() as cost:
+            answer = request()
+            assert answer.status_code in (200, 201), answer.text
+        assert cost.rows < 30, f"{cost.rows} rows\n" + "\n".join(cost.statements)

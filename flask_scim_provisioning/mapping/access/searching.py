@@ -366,8 +366,8 @@ def _count_of_all(mapping: ResourceMapping) -> sa.Select[Any]:
     every = sa.select(sa.func.count()).select_from(table.model).scalar_subquery()
     gone = (
         sa.select(sa.func.count())
-        .select_from(links)
-        .join(table.model, table.key.same(table.link_key))
+        .select_from(table.model)
+        .join(links, table.key.same(table.link_key))
         .where(links.c.deleted.is_not(None))
         .scalar_subquery()
     )

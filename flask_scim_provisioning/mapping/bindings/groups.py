@@ -57,8 +57,8 @@ class GroupsBinding(Binding):
         groups = self._groups
         select = (
             sa.select(*columns)
-            .select_from(self._pairs)
-            .join(groups.model, groups.key.same(self._group))
+            .select_from(groups.model)
+            .join(self._pairs, groups.key.same(self._group))
             .outerjoin(groups.links, groups.link_key.same(self._group))
             .where(groups.links.c.deleted.is_(None), *self._of_row, *groups.boundaries())
         )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import (
     RelationshipDirection,
     RelationshipProperty,
     attributes,
+    lazyload,
     object_session,
     with_parent,
 )
@@ -65,7 +66,8 @@ class Related:
         found: Sequence[Any] = []
         session = object_session(entity)
         if state.persistent and session is not None:
-            statement = sa.select(self._model).where(with_parent(entity, self._source))
+            rows = sa.select(self._model).options(lazyload("*"))
+            statement = rows.where(with_parent(entity, self._source))
             with session.no_autoflush:
                 found = session.scalars(statement.order_by(*self._prop.mapper.primary_key)).all()
         if self._prop.lazy not in _BY_STATEMENT:

@@ -83,10 +83,14 @@ class MembersOfAKind:
         boundaries = target.boundaries()
         display = self._display.expression if shown else sa.null()
         columns = [*self._group.columns, *self._member.columns]
-        select = sa.select(*columns, links.c.id, display).select_from(self._pairs)
+        select = sa.select(*columns, links.c.id, display)
         boundaries += self.store.of_member
         if shown or boundaries:
-            select = select.join(target.model, target.key.same(self._member))
+            # Before version 2.0.22, SQLAlchemy keeps to a host's criteria only on the left side.
+            select = select.select_from(target.model)
+            select = select.join(self._pairs, target.key.same(self._member))
+        else:
+            select = select.select_from(self._pairs)
         return (
             select.outerjoin(links, target.link_key.same(self._member))
             .where(
@@ -107,8 +111,8 @@ class MembersOfAKind:
         )
         return (
             sa.select(links.c.id, self._member.columns[0], *target.key.columns)
-            .select_from(links)
-            .join(target.model, target.key.same(target.link_key))
+            .select_from(target.model)
+            .join(links, target.key.same(target.link_key))
             .outerjoin(self._pairs, mine)
             .where(
                 links.c.id.in_(sa.bindparam("ids", expanding=True)),
@@ -241,18 +245,21 @@ class MembersOfAKind:
     def _matching(self, wanted: KeyColumns, build: Build) -> sa.Select[Any]:
         target, links = self._target, self._target.links
         slots: Mapping[str, Slot] = self._slots()
-        return (
-            sa.select(*wanted.columns)
-            .select_from(self._pairs)
-            .join(links, target.link_key.same(self._member))
-            .join(target.model, target.key.same(self._member))
+        meeting = (
+            sa.select(*target.key.columns)
+            .select_from(target.model)
+            .join(links, target.key.same(target.link_key))
             .where(
                 links.c.deleted.is_(None),
-                *self.store.of_row,
                 *self.store.of_member,
                 *target.boundaries(),
                 build(slots.get),
             )
+        )
+        return (
+            sa.select(*wanted.columns)
+            .select_from(self._pairs)
+            .where(*self.store.of_row, self._member.inside(meeting.correlate(None)))
         )
 
     def _slots(self) -> dict[str, Slot]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import RelationshipDirection
+from sqlalchemy.orm import RelationshipDirection, lazyload
 
 from ...scim import attributes as scim
 from ...scim.errors import InvalidValue
@@ -332,7 +332,8 @@ class RolesBinding(_RelatedBinding):
         if self._slot.textual:
             lower = sa.func.lower(sa.type_coerce(self._by, sa.String()))
             spelled = sa.or_(spelled, lower.in_([str(value).lower() for value in values]))
-        rows = unit.session.scalars(sa.select(self._model).where(spelled)).all()
+        wanted = sa.select(self._model).where(spelled).options(lazyload("*"))
+        rows = unit.session.scalars(wanted).all()
         exact = {self._slot.read(getattr(row, self._name)): row for row in rows}
         alike = {self._folded(name): row for name, row in exact.items()}
         found: dict[int, Any] = {}

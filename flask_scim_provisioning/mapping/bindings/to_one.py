@@ -11,6 +11,7 @@ from sqlalchemy.orm import (
     RelationshipDirection,
     RelationshipProperty,
     aliased,
+    lazyload,
     object_session,
 )
 
@@ -36,6 +37,8 @@ def lookup_slot(attribute: scim.Attribute, source: Any, by: Any) -> Slot:
     expression = sa.select(getattr(other, named.key)).where(joined(source, other)).scalar_subquery()
     nullable = all(column.nullable for column, _ in prop.local_remote_pairs or ())
     wanted = getattr(target, named.key)
+    # A role is loaded without the people who have it, whatever its model says of loading them.
+    roles = sa.select(target).options(lazyload("*"))
     terms = terms_on(prop)
 
     def assign(entity: Any, value: Any) -> None:
@@ -44,7 +47,7 @@ def lookup_slot(attribute: scim.Attribute, source: Any, by: Any) -> Slot:
             setattr(entity, key, None)
             return
         with session.no_autoflush:
-            found = session.scalars(sa.select(target).where(wanted == value, *terms)).first()
+            found = session.scalars(roles.where(wanted == value, *terms)).first()
         if found is None:
             raise InvalidValue(
                 f"{attribute.name}: this portal has no {target.__name__} of that {named.key}; "
