@@ -175,6 +175,31 @@ class TestPages:
         users = page(session, models, scope.integration_id, resource_type="User").entries
         assert [entry.detail for entry in users] == ["3", "1"]
 
+    def test_a_time_ends_the_search(self, scope, session, models, monkeypatch) -> None:
+        monkeypatch.setattr(activity, "_LOOK_BACK", 2)
+        table, now = models.activity, datetime.now(UTC)
+        ids = session.scalars(sa.select(table.id).order_by(table.id)).all()
+        for age, each in enumerate(reversed(ids)):
+            moment = now - timedelta(hours=age)
+            session.execute(sa.update(table).where(table.id == each).values(at=moment))
+        session.commit()
+        found, before, pages = [], None, 0
+        while pages < 9:
+            shown = page(
+                session,
+                models,
+                scope.integration_id,
+                since=now - timedelta(hours=2, minutes=30),
+                before=before,
+            )
+            found += [entry.id for entry in shown.entries]
+            pages += 1
+            if shown.next_before is None:
+                break
+            before = shown.next_before
+        assert found == list(reversed(ids))[:3]
+        assert pages == 2
+
     def test_what_is_rare_is_looked_for_step_by_step(
         self, scope, session, models, monkeypatch
     ) -> None:
