@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import abort, render_template, request, url_for
@@ -34,12 +35,18 @@ _OUTCOMES = {
     "failed": "Failed",
 }
 _LONGEST_TEXT = 255
+_TIMES = {
+    "": ("Any time", None),
+    "1h": ("The last hour", timedelta(hours=1)),
+    "1d": ("The last day", timedelta(days=1)),
+    "7d": ("The last seven days", timedelta(days=7)),
+}
 
 
 def show_activity(integration_id: str) -> ResponseReturnValue:
     """Show one page of an integration's log, newest first, also when it was removed.
 
-    ``outcome``, ``action``, ``cause`` and ``q`` narrow it, and ``before`` is where it begins.
+    ``outcome``, ``action``, ``cause``, ``when`` and ``q`` narrow it; it begins at ``before``.
     """
     session, models, tenant = caller()
     view = _found(session, models, tenant, integration_id)
@@ -139,6 +146,10 @@ def _page(
         action = ""
     text = request.args.get("q", "").strip()[:_LONGEST_TEXT]
     cause = request.args.get("cause", "")[:64]
+    when = request.args.get("when", "")
+    if when not in _TIMES:
+        when = ""
+    now, ago = utcnow(), _TIMES[when][1]
     before = request.args.get("before", type=_entry_id)
     needed = outcome == _ATTENTION
     page = activity.page(
@@ -153,14 +164,20 @@ def _page(
         action=action or None,
         cause=cause or None,
         text=text or None,
+        since=None if ago is None else now - ago,
     )
-    now = utcnow()
     members = names_of(session, current_provisioning.mappings, page.entries)
 
     def url(**changed: Any) -> str:
-        chosen = {"outcome": outcome, "action": action, "q": text, "cause": cause} | changed
-        chosen = {name: value or None for name, value in chosen.items()}
-        return url_for(endpoint, **values, **chosen)
+        chosen: dict[str, Any] = {
+            "outcome": outcome,
+            "action": action,
+            "q": text,
+            "cause": cause,
+            "when": when,
+        }
+        shown = {name: value or None for name, value in (chosen | changed).items()}
+        return url_for(endpoint, **values, **shown)
 
     return render_template(
         "scim_provisioning/integrations/activity.html",
@@ -168,12 +185,14 @@ def _page(
         removed=removed,
         activity=[_shown(entry, now, members, names) for entry in page.entries],
         filters=[(label, url(outcome=name), name == outcome) for name, label in _OUTCOMES.items()],
-        filtered=bool(outcome or action or text or cause),
+        filtered=bool(outcome or action or text or cause or when),
         form_url=url_for(endpoint, **values),
         text=text,
         outcome=outcome,
         cause=cause,
         action=action,
+        when=when,
+        times=[(value, label) for value, (label, _) in _TIMES.items()],
         actions=[(each.value, headline(each)) for each in Action],
         everything=url_for(endpoint, **values),
         newest=None if before is None else url(),

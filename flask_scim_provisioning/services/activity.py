@@ -429,6 +429,7 @@ def page(
     action: str | None = None,
     cause: str | None = None,
     text: str | None = None,
+    since: datetime | None = None,
 ) -> ActivityPage:
     """Return one page of entries, newest first: an integration's, a tenant's, or all there are.
 
@@ -442,6 +443,7 @@ def page(
     :param action: Only these: a value of ``Action``.
     :param cause: Only the failures with this cause.
     :param text: Only those about this person or group (name or id), or of this request id.
+    :param since: Only what happened since then.
     """
     table = models.activity.__table__
     conditions = []
@@ -451,14 +453,11 @@ def page(
         conditions.append(table.c.tenant == tenant)
     if before is not None:
         conditions.append(table.c.id < before)
-    found_by_index: list[Any] = [
-        condition
-        for wanted, condition in (
-            (cause, table.c.cause == cause),
-            (attention, table.c.attention == attention),
-        )
-        if wanted is not None
-    ]
+    found_by_index: list[Any] = []
+    if cause is not None:
+        found_by_index.append(table.c.cause == cause)
+    if attention is not None:
+        found_by_index.append(table.c.attention == attention)
     if text is not None:
         found_by_index.append(table.c.id.in_(_about(table, text)))
     if outcome in ("refused", "failed"):
@@ -466,21 +465,21 @@ def page(
     if cause is not None or outcome in ("refused", "failed"):
         # Said in the words of the partial index, so that every database knows that it may take it.
         found_by_index.append(sa.text(REFUSED))
-    others = [
-        condition
-        for wanted, condition in (
-            (outcome == "ok" or None, table.c.outcome == "ok"),
-            (resource_type, table.c.resource_type == resource_type),
-            (action, table.c.action == action),
-        )
-        if wanted is not None
-    ]
+    others: list[Any] = []
+    if outcome == "ok":
+        others.append(table.c.outcome == outcome)
+    if resource_type is not None:
+        others.append(table.c.resource_type == resource_type)
+    if action is not None:
+        others.append(table.c.action == action)
+    if since is not None:
+        others.append(sa.func.coalesce(table.c.last_at, table.c.at) >= since)
     newest = None
     if others and not found_by_index:
         # No index has these, and what is looked for may be rare: a page looks back so far and no
         # farther, and the next one goes on from there.
         newest = (
-            sa.select(table.c.id)
+            sa.select(table.c.id, table.c.at)
             .where(*conditions)
             .order_by(table.c.id.desc())
             .limit(_LOOK_BACK)
@@ -492,9 +491,9 @@ def page(
     if len(entries) > limit:
         return ActivityPage(entries[:limit], entries[limit - 1].id)
     if newest is not None:
-        looked = sa.select(sa.func.min(newest.c.id), sa.func.count())
-        last, count = session.execute(looked).one()
-        if count == _LOOK_BACK:
+        looked = sa.select(sa.func.min(newest.c.id), sa.func.count(), sa.func.min(newest.c.at))
+        last, count, oldest = session.execute(looked).one()
+        if count == _LOOK_BACK and (since is None or oldest >= since):
             return ActivityPage(entries, last)
     return ActivityPage(entries, None)
 

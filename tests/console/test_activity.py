@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,8 +52,28 @@ def test_only_one_outcome_is_shown_when_that_is_asked(admin: Admin):
     assert len(names(admin.get("/{id}/activity").text)) == 3
 
 
+def test_a_time_narrows_the_log(admin: Admin):
+    add_entries(
+        admin,
+        {"resource_name": "old@example.com", "at": utcnow() - timedelta(days=3)},
+        {"resource_name": "new@example.com"},
+    )
+    assert names(admin.get("/{id}/activity?when=1d").text) == ["new@example.com"]
+    assert len(names(admin.get("/{id}/activity?when=7d").text)) == 2
+
+
 @pytest.mark.parametrize(
-    "query", ["outcome=none", "before=x", "before=", "before=-1", f"before={10**30}", "outcome="]
+    "query",
+    [
+        "outcome=none",
+        "when=never",
+        "action=x",
+        "before=x",
+        "before=",
+        "before=-1",
+        f"before={10**30}",
+        "outcome=",
+    ],
 )
 def test_a_senseless_query_is_none(admin: Admin, query: str):
     answer = admin.get(f"/{{id}}/activity?{query}")
