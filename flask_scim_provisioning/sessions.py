@@ -225,7 +225,8 @@ class _Way:
     process: int
 
 
-_ways: WeakKeyDictionary[sa.Engine, _Way] = WeakKeyDictionary()
+# By pool and isolation level: a host may make an engine with options for every statement.
+_ways: WeakKeyDictionary[Pool, dict[Any, _Way]] = WeakKeyDictionary()
 _finding = threading.Lock()
 
 
@@ -237,10 +238,12 @@ def _way_of(engine: sa.Engine) -> _Way:
     """
     if isinstance(engine.pool, StaticPool) and _is_writing(engine.pool.connection):
         raise _busy()
-    way = _ways.get(engine)
+    level = engine.get_execution_options().get("isolation_level")
+    known = _ways.setdefault(engine.pool, {})
+    way = known.get(level)
     if way is None or way.process != os.getpid():
         with _finding:
-            way = _ways[engine] = _found(engine)
+            way = known[level] = _found(engine)
     return way
 
 

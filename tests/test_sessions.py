@@ -247,6 +247,21 @@ def test_a_session_that_reads_from_replicas_is_led_to_the_primary(
     readers.dispose()
 
 
+def test_an_engine_with_options_of_its_own_is_looked_at_once(
+    make: Callable[..., PlainPortal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some portals give an engine options whenever they choose it."""
+
+    class Choosing(Session):
+        def get_bind(self, *_: Any, **__: Any) -> Any:
+            return portal.engine.execution_options(schema_translate_map=None)
+
+    portal = make("scoped", session={"class_": Choosing})
+    client = portal.client()
+    monkeypatch.delattr("flask_scim_provisioning.sessions._found")
+    assert client.get("/Users").status_code == 200
+
+
 AUTOCOMMIT: dict[str, dict[str, Any]] = {
     "sqlite": {"isolation_level": None},
     "postgresql": {"autocommit": True},
