@@ -16,7 +16,8 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from .dialects import DIALECTS
-from .mapping.doctor import Finding, look_ups, odd_rows
+from .mapping.checks import deaf_sentence, is_deaf
+from .mapping.doctor import Finding, keys, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import activity, health, integrations, refusals, tokens
@@ -631,5 +632,8 @@ def _findings() -> Iterable[Finding]:
                 f"{found.name} (tenant {found.tenant}): {problem.reason} {problem.todo}",
             )
     for each in state.mappings.values():
+        if is_deaf(each):
+            yield Finding("warning", deaf_sentence(each))
         yield from look_ups(each, connection)
+        yield from keys(each, connection)
         yield from odd_rows(each, connection)

@@ -7,22 +7,46 @@ host's own tables, and nothing that the host's declarative base does to its mode
 every column names its type, and every index its name.
 """
 
-import json
 import types
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import orm
-from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.schema import conv
-from sqlalchemy.sql.functions import FunctionElement
+
+from .column_types import (
+    JsonDocument,
+    UtcDateTime,
+    case_exact_string,
+    instant,
+    milliseconds,
+    scim_id,
+    sha256,
+)
+from .constraints import foreign, index, named, unique
+
+__all__ = [
+    "DESCRIPTION_LENGTH",
+    "NAME_LENGTH",
+    "TENANT",
+    "TENANT_LENGTH",
+    "AccessToken",
+    "Activity",
+    "Binding",
+    "ExternalId",
+    "Integration",
+    "Models",
+    "Role",
+    "ServiceAccount",
+    "UtcDateTime",
+    "declare",
+    "own_base",
+    "utcnow",
+]
 
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 500
@@ -32,250 +56,9 @@ TENANT = "main"
 """The tenant of every integration, unless the host has tenants."""
 
 
-# Alembic writes a type into a migration as its class's module and its repr() say. With those of the
-# SQLAlchemy type that makes the same column, a migration needs nothing of the extension.
-_AS_SQLALCHEMY = "sqlalchemy.types"
-_AS_MYSQL = "sqlalchemy.dialects.mysql"
-_AS_POSTGRESQL = "sqlalchemy.dialects.postgresql"
-
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """An instant: aware on both sides, UTC in the database, with microseconds.
-
-    SQLite and MariaDB lose the time zone, so it is converted on the way in and put back on the
-    way out.
-    """
-
-    __module__ = _AS_SQLALCHEMY
-    impl = sa.DateTime
-    cache_ok = True
-
-    def __repr__(self) -> str:
-        return "DateTime(timezone=True)"
-
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        """Choose the column type that keeps a zone or, failing that, microseconds."""
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(sa.DateTime(timezone=True))
-        if dialect.name in ("mysql", "mariadb"):
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-        return dialect.type_descriptor(sa.DateTime())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive value, because it would mean another instant on every machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("UtcDateTime needs an aware datetime: use datetime.now(UTC).")
-        value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        """Give the instant back, always in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class _MicrosecondsOnMysql(UtcDateTime):
-    """The same, as migrations write it for MySQL and MariaDB."""
-
-    __module__ = _AS_MYSQL
-    cache_ok = True
-
-    def __repr__(self) -> str:
-        return "DATETIME(fsp=6)"
-
-
-def instant() -> UtcDateTime:
-    """Return the type of an instant in the extension's own tables."""
-    return UtcDateTime().with_variant(_MicrosecondsOnMysql(), "mysql", "mariadb")
-
-
-class _JsonText(FunctionElement[str]):
-    """The text of a JSON column, which no driver has read on the way."""
-
-    type = sa.Text()
-    name = "scim_json_text"
-    inherit_cache = True
-
-
-class _JsonFromText(FunctionElement[Any]):
-    """JSON from its text, as the column wants it."""
-
-    name = "scim_json_from_text"
-    inherit_cache = True
-
-    def __init__(self, text: Any, kind: sa.types.TypeEngine[Any]) -> None:
-        super().__init__(text)
-        self.type = kind
-
-
-@compiles(_JsonText)
-@compiles(_JsonFromText)
-def _as_it_is(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return cast("str", compiler.process(element.clauses, **kwargs))
-
-
-@compiles(_JsonText, "postgresql")
-def _text_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kwargs)} AS TEXT)"
-
-
-@compiles(_JsonFromText, "postgresql")
-def _json_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **kwargs)} AS {element.type.sql_name})"
-
-
-class JsonDocument(sa.TypeDecorator[Any]):
-    """JSON that is written and read here; None is NULL.
-
-    A host gives its engine a ``json_serializer`` and a ``json_deserializer`` for its own columns:
-    one that makes ``Decimal`` of numbers, or bytes of documents. What the extension keeps isn't
-    theirs.
-    """
-
-    __module__ = _AS_SQLALCHEMY
-    impl = sa.JSON
-    cache_ok = True
-    sql_name = "JSON"
-
-    def __repr__(self) -> str:
-        return "JSON()"
-
-    def bind_expression(self, bindparam: Any) -> Any:
-        """Send text, and let PostgreSQL make JSON of it."""
-        return _JsonFromText(bindparam, self)
-
-    def column_expression(self, column: Any) -> Any:
-        """Ask for text, because drivers of PostgreSQL read JSON by the host's function."""
-        return sa.type_coerce(_JsonText(column), self)
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - the signature is SQLAlchemy's
-        """Return the writer."""
-        return write_json
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - the signature is SQLAlchemy's
-        """Return the reader."""
-        return read_json
-
-
-class _JsonbOnPostgresql(JsonDocument):
-    """The same in the form that PostgreSQL searches."""
-
-    __module__ = _AS_POSTGRESQL
-    cache_ok = True
-    sql_name = "JSONB"
-
-    def __repr__(self) -> str:
-        return "JSONB()"
-
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        """Take PostgreSQL's own type."""
-        return dialect.type_descriptor(postgresql.JSONB())
-
-
-def searchable_json() -> JsonDocument:
-    """Return the type of JSON that filters look into."""
-    return JsonDocument().with_variant(_JsonbOnPostgresql(), "postgresql")
-
-
-def write_json(value: Any) -> str | None:
-    """Return the text of a JSON document, ASCII; None for none."""
-    return None if value is None else json.dumps(value)
-
-
-def read_json(value: Any) -> Any:
-    """Return a JSON document from its text; None for none."""
-    # What looks like a number, SQLite keeps as one in a column that it doesn't take for text.
-    return value if value is None or isinstance(value, int | float) else json.loads(value)
-
-
 def utcnow() -> datetime:
     """Return the present instant, aware."""
     return datetime.now(UTC)
-
-
-def case_exact_string(length: int) -> sa.String:
-    """Return a string type that compares case-sensitively on every database.
-
-    MySQL and MariaDB compare without case by default; SQLite and PostgreSQL never do.
-    """
-    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(binary, "mysql", "mariadb")
-
-
-def scim_id() -> sa.String:
-    """Return the type of a resource's SCIM id: a UUID as text, so that reading converts nothing."""
-    ascii_only = mysql.CHAR(36, charset="ascii", collation="ascii_bin")
-    return sa.String(36).with_variant(ascii_only, "mysql", "mariadb")
-
-
-class Unnamed(NamedTuple):
-    """A constraint or an index that has yet to get its name.
-
-    :ivar kind: what names of its kind begin with.
-    :ivar make: makes it, given its name; None leaves the name to the database.
-    """
-
-    kind: str
-    columns: Sequence[str]
-    make: Callable[[str | None], Any]
-
-
-def unique(*columns: str) -> Unnamed:
-    """Declare that no two rows have the same values here."""
-    return Unnamed("uq", columns, lambda name: sa.UniqueConstraint(*columns, name=name))
-
-
-def foreign(
-    columns: str | Sequence[str], target: str | sa.Column[Any] | Sequence[sa.Column[Any]]
-) -> Unnamed:
-    """Declare a foreign key whose rows go with the row that they refer to.
-
-    :param columns: one, or those of a composite key, as ``target`` has them.
-    """
-    mine = [columns] if isinstance(columns, str) else list(columns)
-    theirs: Any = [target] if isinstance(target, str | sa.Column) else list(target)
-
-    def make(name: str | None) -> sa.ForeignKeyConstraint:
-        return sa.ForeignKeyConstraint(mine, theirs, name=name, ondelete="CASCADE")
-
-    return Unnamed("fk", mine, make)
-
-
-def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
-    """Declare an index.
-
-    :param only: SQL of what holds for the rows that the index has, where a database can leave the
-        others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
-    """
-    where: dict[str, Any] = {}
-    if only is not None:
-        where["postgresql_where"] = where["sqlite_where"] = sa.text(only)
-    return Unnamed("ix", columns, lambda given: sa.Index(given or name, *columns, **where))
-
-
-def named(metadata: sa.MetaData, table: str, *items: Unnamed) -> tuple[Any, ...]:
-    """Make constraints and indexes with the names that they keep.
-
-    Where the host's naming convention has a name for one, it gets that; where it has none, the
-    database names it. A convention that can't name it, because it asks for a name that isn't there
-    or for something that only the host's tables have, is passed over.
-    """
-    return tuple(item.make(_name(metadata, table, item)) for item in items)
-
-
-def _name(metadata: sa.MetaData, table: str, item: Unnamed) -> str | None:
-    trial = sa.MetaData(schema=metadata.schema, naming_convention=metadata.naming_convention)
-    made = item.make(None)
-    try:
-        sa.Table(table, trial, *(sa.Column(name, sa.Integer()) for name in item.columns), made)
-        name = made.name
-    except Exception:  # a convention may be any function of the host's
-        name = item.make(None).name or "_".join((item.kind, table, *item.columns))
-    # SQLAlchemy takes a name of this class as it is.
-    return None if name is None else conv(name)
 
 
 class _Own:
@@ -408,10 +191,7 @@ class AccessToken(_Own):
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True, default=uuid.uuid4)
     service_account_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
     key_id: Mapped[str] = mapped_column(case_exact_string(32))
-    digest: Mapped[bytes] = mapped_column(
-        # What MySQL makes of BLOB(32); migration tools compare by name.
-        sa.LargeBinary(32).with_variant(mysql.TINYBLOB(), "mysql", "mariadb")
-    )
+    digest: Mapped[bytes] = mapped_column(sha256())
     created: Mapped[datetime] = mapped_column(instant(), default=utcnow)
     expires: Mapped[datetime | None] = mapped_column(instant())
     last_used: Mapped[datetime | None] = mapped_column(instant())
@@ -498,10 +278,8 @@ class Activity(_Own):
     status: Mapped[int | None] = mapped_column(sa.Integer())
     scim_type: Mapped[str | None] = mapped_column(sa.String(32))
     detail: Mapped[str | None] = mapped_column(sa.String(1000))
-    duration_ms: Mapped[float | None] = mapped_column(
-        sa.Float(53).with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
-    )
-    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    duration_ms: Mapped[float | None] = mapped_column(milliseconds())
+    request_id: Mapped[str | None] = mapped_column(sa.String(64))
     notes: Mapped[list[str] | None] = mapped_column(JsonDocument())
     payload: Mapped[Any | None] = mapped_column(JsonDocument())
     cause: Mapped[str | None] = mapped_column(case_exact_string(64))

@@ -113,7 +113,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     entra = IdentityProvider(copied(page, "Endpoint URL"), copied(page, "Secret token"))
     assert entra.endpoint.startswith(f"{portal}/api/v1/main/integrations/")
     page.get_by_role("link", name="I have copied both values").click()
-    page.get_by_text("Waiting for first request").wait_for()
+    page.get_by_text("Waiting for first request").first.wait_for()
 
     # Test Connection, and a first cycle.
     nobody = entra.send("GET", '/Users?filter=userName eq "0c9d4f2e-5b1f-4a57-9f5c-3f1f9b6f1c11"')
@@ -139,18 +139,19 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     page.reload()
     page.locator(".scim-badge", has_text="Active").first.wait_for()
     activity = page.get_by_role("table", name="Latest activity of Contoso Entra ID")
-    assert activity.get_by_role("row", name="Person created adele.vance@contoso.example").count()
-    assert activity.get_by_role("row", name="Group created Field engineering").count()
-    deactivated = activity.get_by_role("row", name="Person deactivated adele.vance")
+    assert activity.get_by_role("row", name="Created adele.vance@contoso.example").count()
+    assert activity.get_by_role("row", name="Created the group Field engineering").count()
+    deactivated = activity.get_by_role("row", name="Deactivated adele.vance")
     assert deactivated.get_by_role("list", name="Notes").is_visible()
 
     # She is in the portal's own pages.
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("navigation", name="Portal").get_by_role("link", name="People").click()
     page.get_by_role("link", name="Adele Vance").wait_for()
 
     # Disabled: every request is refused, with a sentence.
     page.get_by_role("link", name="Provisioning").first.click()
     page.get_by_role("link", name="Contoso Entra ID").click()
+    page.get_by_role("link", name="Disable").click()
     page.get_by_role("button", name="Disable").click()
     page.get_by_text("Contoso Entra ID is disabled").wait_for()
     refused = entra.send("GET", f"/Users/{adele}")
@@ -162,6 +163,7 @@ def test_from_signing_in_to_removing(browser: Browser, portal: str):
     assert entra.send("GET", f"/Users/{adele}").status_code == 200
 
     # Removed: the token opens nothing, and nobody is lost.
+    page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Remove integration").click()
     page.get_by_label("Type “Contoso Entra ID” to confirm").fill("Contoso Entra ID")
     page.get_by_role("button", name="Remove integration").click()

@@ -70,11 +70,14 @@ def pretends(method: str, path: str, status: int) -> Sabotage:
     """Return what answers some requests with success and does nothing."""
 
     def sabotage(app: Flask) -> None:
-        @app.before_request
-        def pretend() -> Response | None:
-            if request.method == method and path in request.path:
-                return Response(status=status)
-            return None
+        inner = app.wsgi_app
+
+        def pretend(environ: dict[str, Any], start: Any) -> Any:
+            if environ["REQUEST_METHOD"] == method and path in environ["PATH_INFO"]:
+                return Response(status=status)(environ, start)
+            return inner(environ, start)
+
+        app.wsgi_app = pretend  # type: ignore[method-assign]
 
     return sabotage
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from flask import Blueprint, Response, g, request
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptions
 
 from ..scim import errors
 from ..scim.errors import ScimError
 from ..services import activity, refusals, subjects
 from ..services.activity import Action
-from ..services.database_errors import is_away, kind_of_error
+from ..services.database_errors import is_away, kind_of_error, traceback_of
 from ..services.scope import Scope
 from ..services.work import RETRY_AFTER, DatabaseUnavailable, ends_transaction
 from ..state import current_provisioning
@@ -89,13 +88,12 @@ def _failed(exception: Exception) -> Response:
 
 def _log(exception: Exception) -> None:
     """Log a failure; of the database's errors only where and what kind, since they quote values."""
-    if isinstance(exception, StatementError):
-        where = "".join(traceback.format_tb(exception.__traceback__))
-        logger.error(
-            "Request %s failed with %s:\n%s", _request_id(), kind_of_error(exception), where
-        )
-        return
-    logger.error("Request %s failed.", _request_id(), exc_info=exception)
+    logger.error(
+        "Request %s failed with %s:\n%s",
+        _request_id(),
+        kind_of_error(exception),
+        traceback_of(exception),
+    )
 
 
 def _record(error: ScimError) -> None:

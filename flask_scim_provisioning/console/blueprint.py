@@ -83,7 +83,7 @@ def _admit() -> ResponseReturnValue | None:
     return None if _is_asset() else refuse_others()
 
 
-class _Page(Response):
+class _Protected(Response):
     """An answer of ours: its headers are set last, whatever the host sets after us.
 
     A Content-Security-Policy of the host's stays beside ours; browsers obey both.
@@ -104,6 +104,17 @@ class _Page(Response):
         return headers
 
 
+_PROTECTED: dict[type[Response], type[_Protected]] = {Response: _Protected}
+
+
+def _protected(kind: type[Response]) -> type[_Protected]:
+    """Return the host's own class of responses, with our headers."""
+    if kind not in _PROTECTED:
+        made = type(kind.__name__, (_Protected, kind), {})
+        _PROTECTED[kind] = cast("type[_Protected]", made)
+    return _PROTECTED[kind]
+
+
 # What no page needs, in whose layout so ever it stands.
 _ANY_PAGE = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'; "
@@ -118,7 +129,8 @@ _OWN_PAGE = (
 
 def _protect(response: Response) -> Response:
     """Make the answer keep our headers to the end."""
-    page = cast("_Page", _Page.force_type(response))
+    response.__class__ = _protected(type(response))
+    page = cast("_Protected", response)
     if not _is_asset():
         own = current_provisioning.settings["SCIM_PROVISIONING_BASE_TEMPLATE"] is None
         page.policy = _OWN_PAGE if own and _has_own_layout() else _ANY_PAGE

@@ -10,6 +10,3 @@ class Generic(Dialect):
 
     name: ClassVar[str] = "generic"
     title: ClassVar[str] = "Other (SCIM 2.0)"
-
-    # Okta's test suite looks for them before anybody has named the provider.
-    requested: ClassVar[tuple[str, ...]] = ("members.display",)

@@ -20,13 +20,14 @@ def recognised_by_headers(header: Callable[[str], str | None]) -> Dialect | None
     """Return the dialect of a provider that names itself.
 
     Source: Entra sends ``ADSCIMVersion`` with every request, and no ``User-Agent``; Okta's is
-    ``Okta SCIM Client 1.0.0``, unchanged for years.
+    ``Okta SCIM Client 1.0.0``, unchanged for years, and its test suite is run by Runscope, now
+    BlazeMeter, which look for ``members[].display`` before anybody has named the provider.
 
     :param header: returns the request's header of a name, or None.
     """
     if header("ADSCIMVersion") is not None:
         return _ENTRA
-    if (header("User-Agent") or "").lower().startswith("okta"):
+    if (header("User-Agent") or "").lower().startswith(("okta", "runscope", "blazemeter")):
         return _OKTA
     return None
 

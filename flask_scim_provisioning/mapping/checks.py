@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 import re
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from .errors import MappingError
 from .host.making import columns_in, dataclass_defaults
 from .resources import ResourceMapping
 
-__all__ = ["check"]
+__all__ = ["check", "deaf_sentence", "is_deaf"]
+
+_log = logging.getLogger(__name__)
 
 _MUST_BE_SEARCHED = {"User": ("userName",), "Group": ("displayName",)}
 
@@ -56,6 +59,7 @@ def check(mapping: ResourceMapping) -> None:
             "fields.Password(<a function that keeps a hash of it>)."
         )
     _check_unknown_members(mapping)
+    _check_state(mapping)
     _check_shared_columns(mapping)
     _check_defaults(mapping)
     _check_rows(mapping)
@@ -76,6 +80,38 @@ def _check_unknown_members(mapping: ResourceMapping) -> None:
             f"{mapping.schema_name}: Meta.unknown_members is {choice!r}; set it to "
             '"skip" or "refuse", or leave it out to do as the identity provider needs it.'
         )
+
+
+def _check_state(mapping: ResourceMapping) -> None:
+    """A portal that hears of nobody's leaving lets them in; there are other ways, so it is told."""
+    for name in ("on_deactivate", "on_reactivate"):
+        hook = getattr(mapping.options, name)
+        if hook is not None and not callable(hook):
+            raise MappingError(
+                f"{mapping.schema_name}: Meta.{name} is {hook!r}; set it to a function that is "
+                f"given a {mapping.model.__name__}."
+            )
+    if is_deaf(mapping):
+        _log.warning("%s", deaf_sentence(mapping))
+
+
+def is_deaf(mapping: ResourceMapping) -> bool:
+    """Say whether nothing of the host's changes when somebody is deactivated."""
+    state = mapping.state
+    return (
+        state is not None
+        and state.keeping is Keeping.LINK
+        and mapping.options.on_deactivate is None
+    )
+
+
+def deaf_sentence(mapping: ResourceMapping) -> str:
+    """Say what that means, and what to do."""
+    return (
+        f"{mapping.schema_name} maps no active: that somebody is deactivated is kept and answered, "
+        "and they can still sign in to this portal. Map a column, such as `active = "
+        f"fields.Attribute({mapping.model.__name__}.<column>)`, or set Meta.on_deactivate."
+    )
 
 
 def _check_shared_columns(mapping: ResourceMapping) -> None:

@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..scim.filters import Compare, attr_path
 from .access import name_claims
 from .access.predicates import where
+from .access.reused_keys import are_enforced, orphans_of
 from .bindings.base import Dump, Keeping
 from .host.keys import HostKey
 from .resources import ResourceMapping
 from .sql.backends import MYSQL
 
-__all__ = ["Finding", "look_ups", "odd_rows"]
+__all__ = ["Finding", "keys", "look_ups", "odd_rows"]
 
 
 class Finding(NamedTuple):
@@ -230,3 +231,91 @@ def _index_statement(mapping: ResourceMapping, path: str, connection: sa.Connect
         name += f", {preparer.format_column(tenant.column)}"
     index = f"{'uq' if unique else 'ix'}_{column.table.name}_{column.name}_scim"
     return f"CREATE {'UNIQUE ' if unique else ''}INDEX {index} ON {table} ({name});"
+
+
+def keys(mapping: ResourceMapping, connection: sa.Connection) -> list[Finding]:
+    """Say whether the database lets what SCIM knows of a row go with the row.
+
+    Where it doesn't, a key that it gives a second time would bring somebody else's id with it
+    (RFC 7643 section 3.1), wherever neither the ORM nor an engine of the portal's inserts the row.
+    """
+    links, kind = mapping.links, mapping.table.name
+    findings: list[Finding] = []
+    if links.foreign_key_constraints and not _goes_along(mapping, connection):
+        findings.append(
+            Finding(
+                "problem",
+                f"{kind}: this database doesn't enforce the foreign key of {links.name}, and a row "
+                "that is inserted by other means than the portal's may take over the id of one "
+                "that was deleted. "
+                + (
+                    "Let each connection begin with PRAGMA foreign_keys = ON, or add a trigger."
+                    if connection.dialect.name == "sqlite"
+                    else "Add the foreign key; its tables must be of an engine that has them."
+                ),
+                _cure_of_keys(mapping, connection),
+            )
+        )
+    orphans = sa.select(sa.func.count()).select_from(orphans_of(mapping.table).subquery())
+    left = connection.scalar(orphans)
+    if left:
+        findings.append(
+            Finding(
+                "warning",
+                f"{kind}: {left} rows of {links.name} belong to rows that are gone.",
+                _without_orphans(mapping, connection),
+            )
+        )
+    return findings or [Finding("ok", f"{kind}: what SCIM knows of a row goes with it.")]
+
+
+def _goes_along(mapping: ResourceMapping, connection: sa.Connection) -> bool:
+    links = mapping.links
+    if connection.dialect.name == "sqlite":
+        if are_enforced(connection, links):
+            return True
+        named = sa.text("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = :name")
+        return connection.scalar(named, {"name": _trigger(mapping)}) is not None
+    schema = connection.schema_for_object(links)
+    return bool(sa.inspect(connection).get_foreign_keys(links.name, schema))
+
+
+def _without_orphans(mapping: ResourceMapping, connection: sa.Connection) -> str:
+    links = mapping.links
+    gone = orphans_of(mapping.table)
+    if connection.dialect.name in MYSQL:
+        # It deletes from no table that it selects from, unless by way of another.
+        gone = sa.select(gone.subquery("gone").c.id)
+    statement = sa.delete(links).where(links.c.id.in_(gone))
+    compiled = statement.compile(dialect=connection.dialect)
+    return " ".join(f"{compiled};".split())
+
+
+def _trigger(mapping: ResourceMapping) -> str:
+    return f"{mapping.links.name}_goes_along"
+
+
+def _cure_of_keys(mapping: ResourceMapping, connection: sa.Connection) -> str:
+    preparer = connection.dialect.identifier_preparer
+    links = mapping.links
+    (constraint,) = links.foreign_key_constraints
+    table = preparer.format_table(constraint.referred_table)
+    pairs = [
+        (preparer.format_column(element.parent), preparer.format_column(element.column))
+        for element in constraint.elements
+    ]
+    if connection.dialect.name != "sqlite":
+        mine, theirs = (", ".join(names) for names in zip(*pairs, strict=True))
+        return (
+            f"ALTER TABLE {preparer.format_table(links)} ADD FOREIGN KEY ({mine}) "
+            f"REFERENCES {table} ({theirs}) ON DELETE CASCADE;"
+        )
+    same = " AND ".join(f"{mine} = OLD.{theirs}" for mine, theirs in pairs)
+    external = mapping.models.external_id.__tablename__
+    return (
+        # It is shown to people, and made of names of tables and columns.
+        f"CREATE TRIGGER {_trigger(mapping)} AFTER DELETE ON {table} BEGIN "  # noqa: S608
+        f"DELETE FROM {external} WHERE link_id IN "
+        f"(SELECT id FROM {links.name} WHERE {same}); "
+        f"DELETE FROM {links.name} WHERE {same}; END;"
+    )

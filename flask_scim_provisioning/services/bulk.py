@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from ..mapping.access import searching
 from ..mapping.resources import ResourceMapping
@@ -45,6 +45,7 @@ from .activity import Action
 from .answers import Resource
 from .bulk_order import in_order_of_names, is_plain, lock_links, require_enabled
 from .changes import view_of
+from .database_errors import kind_of_error, traceback_of
 from .scope import Scope, refuse_removed, transact
 from .subjects import name_in
 from .work import Batch, DatabaseUnavailable, begin_writing, ends_transaction, savepoint
@@ -248,15 +249,13 @@ class _Run:
                 raise
             if isinstance(error, ScimError):
                 return self._refused(scope, operation, error)
-            number = operation.number
-            if isinstance(error, DBAPIError):
-                # Its text quotes values; its kind is enough to go on.
-                kind = type(error.orig).__name__
-                logger.error(
-                    "Request %s: operation %d failed with %s.", scope.request_id, number, kind
-                )
-            else:
-                logger.exception("Request %s: operation %d failed.", scope.request_id, number)
+            logger.error(
+                "Request %s: operation %d failed with %s:\n%s",
+                scope.request_id,
+                operation.number,
+                kind_of_error(error),
+                traceback_of(error),
+            )
         else:
             return self._done(operation, resource)
         return self._refused(scope, operation, InternalError())

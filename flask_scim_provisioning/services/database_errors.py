@@ -8,6 +8,7 @@ every error that they don't say otherwise of.
 from __future__ import annotations
 
 import enum
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     NotSupportedError,
     OperationalError,
+    StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -32,7 +34,12 @@ __all__ = [
     "is_connection_lost",
     "kind_of_error",
     "meaning_of",
+    "traceback_of",
 ]
+
+
+_LONGEST_CHAIN = 10
+_MOST_FRAMES = 30
 
 
 class Meaning(enum.Enum):
@@ -238,6 +245,27 @@ def kind_of_error(error: BaseException | None) -> str:
     cause = getattr(error, "orig", None) or error
     code = code_of(error) if isinstance(error, DBAPIError) else None
     return type(cause).__name__ if code is None else f"{type(cause).__name__} {code[1]}"
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return what a log may say of a failure, with where it happened and what led to it.
+
+    Where a database's error is among what led to it, only kinds are told: the text of such an error
+    quotes values, and so may whatever was made of it. A recursion is told by its end.
+    """
+    chain: list[BaseException] = []
+    earlier: BaseException | None = error
+    while earlier is not None and len(chain) < _LONGEST_CHAIN:
+        chain.append(earlier)
+        hidden = earlier.__suppress_context__
+        earlier = earlier.__cause__ or (None if hidden else earlier.__context__)
+    quotes = any(isinstance(each, StatementError) or code_of(each) for each in chain)
+    parts = []
+    for each in reversed(chain):
+        parts += traceback.format_tb(each.__traceback__, -_MOST_FRAMES)
+        told = kind_of_error(each) if quotes else f"{type(each).__name__}: {each}"
+        parts.append(f"{told}\n")
+    return "".join(parts)
 
 
 def is_connection_lost(error: BaseException) -> bool:

@@ -191,7 +191,7 @@ class _Facts:
 Rule = Callable[[_Facts], Problem | None]
 
 
-def days(count: timedelta) -> str:
+def in_words(count: timedelta) -> str:
     """Return a time in words, rounded down to what people say: "3 days", "5 hours"."""
     for unit, length in (
         ("week", timedelta(weeks=1)),
@@ -211,7 +211,9 @@ def _no_token(facts: _Facts) -> Problem | None:
     ended = [token.ends for token in facts.tokens if token.ends is not None]
     if ended:
         since = max(ended)
-        reason = f"The only token expired {days(facts.now - since)} ago: every request is refused."
+        reason = (
+            f"The only token expired {in_words(facts.now - since)} ago: every request is refused."
+        )
         if facts.now - since < timedelta(minutes=1):
             reason = "The only token has just expired: every request is refused."
         if len(facts.tokens) > 1:
@@ -244,7 +246,7 @@ def _token_expires(facts: _Facts) -> Problem | None:
     return Problem(
         "token-expires",
         Severity.WARNING,
-        f"{token} expires in {days(left)}; from then on every request is refused.",
+        f"{token} expires in {in_words(left)}; from then on every request is refused.",
         "Rotate the token before, and paste the new one into the identity provider.",
         "rotate",
         last - _EXPIRY_WARNING,
@@ -262,7 +264,7 @@ def _old_token_in_use(facts: _Facts) -> Problem | None:
                 "old-token-used",
                 Severity.WARNING,
                 f"The old token {token.key_id} is still used, although the new one is in use since "
-                f"{days(facts.now - successor.first_used)}: two jobs may send requests.",
+                f"{in_words(facts.now - successor.first_used)}: two jobs may send requests.",
                 "Paste the new token wherever the old one is used, then revoke the old one.",
                 "credentials",
                 successor.first_used,
@@ -291,7 +293,7 @@ def _old_token_idle(facts: _Facts) -> Problem | None:
                 "old-token-idle",
                 Severity.INFO,
                 f"The new token {successor.key_id} is in use since "
-                f"{days(facts.now - successor.first_used)}; the old one isn't used any more.",
+                f"{in_words(facts.now - successor.first_used)}; the old one isn't used any more.",
                 f"Revoke the old token {token.key_id}.",
                 "credentials",
                 successor.first_used,
@@ -464,7 +466,8 @@ def _silent(facts: _Facts) -> Problem | None:
     return Problem(
         "silent",
         Severity.WARNING,
-        f"No request for {days(silence)}; this identity provider sends requests {cadence.words}.",
+        f"No request for {in_words(silence)}; this identity provider sends requests "
+        f"{cadence.words}.",
         "Look whether the job in the identity provider is stopped or in quarantine.",
         "guide",
         last,
@@ -499,6 +502,8 @@ RULES: tuple[Rule, ...] = (
 )
 """The worst first; a live integration needs attention for the first that is no information."""
 
+_ROWS_AT_THE_DOOR = 8 * refusals.ROWS_A_DAY
+
 _ORDER = {Severity.BAD: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -518,7 +523,9 @@ def assess(
     moment = now or utcnow()
     ids = [view.id for view in views]
     of_door: dict[uuid.UUID | None, list[RefusedRequests]] = {}
-    for row in refusals.recent(session, models, integration_ids=ids, limit=5_000):
+    for row in refusals.recent(
+        session, models, integration_ids=ids, limit=_ROWS_AT_THE_DOOR * len(ids)
+    ):
         of_door.setdefault(row.integration_id, []).append(row)
     of_tokens = tokens.live_tokens(session, models, ids)
     of_failures = failures.open_failures(session, models, ids, moment)

@@ -41,6 +41,7 @@ __all__ = [
     "dismiss",
     "keep",
     "prune",
+    "reason_for",
     "recent",
     "unclaimed",
     "unreadable",
@@ -103,11 +104,11 @@ def denied(cause: Cause, row: Any = None, about: datetime | None = None) -> Unau
     :param row: What was found of the token: ``key_id``, ``integration_id`` and ``tenant``.
     """
     error = Unauthorized()
-    error.reason = of(cause, row, about)
+    error.reason = reason_for(cause, row, about)
     return error
 
 
-def of(cause: Cause, row: Any = None, about: datetime | None = None) -> Reason:
+def reason_for(cause: Cause, row: Any = None, about: datetime | None = None) -> Reason:
     """Return the reason for which a token, if any was found, opens nothing."""
     if row is None:
         return Reason(cause)

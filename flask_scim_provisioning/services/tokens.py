@@ -200,7 +200,7 @@ def authenticate(
         raise denied(Cause.OTHER_INTEGRATION, row)
     if not row.enabled:
         disabled = IntegrationDisabled()
-        disabled.reason = refusals.of(Cause.DISABLED, row)
+        disabled.reason = refusals.reason_for(Cause.DISABLED, row)
         raise disabled
     if row.paused is not None:
         paused = TemporarilyUnavailable(
@@ -208,7 +208,7 @@ def authenticate(
             "request again later.",
             retry_after=PAUSED_RETRY_AFTER,
         )
-        paused.reason = refusals.of(Cause.PAUSED, row)
+        paused.reason = refusals.reason_for(Cause.PAUSED, row)
         raise paused
     if row.last_used is None or now - row.last_used >= LAST_USED_EVERY:
         _record_use(session, models, row, origin or Origin(), now)

@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from tests.client import ScimClient
+from tests.databases import drop_tables
 from tests.mapping.hosts import open_portal
 from tests.mapping.teams import host_of
 from tests.portal import Portal, write_ahead
@@ -40,6 +41,8 @@ Answers = list[tuple[int, int]]
 
 def portal_of(url: str, shape: str) -> Portal:
     """Make the tables of a portal, and one integration that may delete people."""
+    if not url.startswith("sqlite"):
+        drop_tables(url)
     portal = open_portal(url, host_of(shape))
     roles = portal.app.extensions["scim_provisioning"].models.role.__table__
     allowed = {kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS")}

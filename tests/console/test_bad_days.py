@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Response
 from jinja2 import StrictUndefined
 
+from flask_scim_provisioning.console.rich import rich
 from flask_scim_provisioning.models import utcnow
 from flask_scim_provisioning.services import integrations, tokens
 
@@ -371,6 +373,28 @@ def test_our_headers_are_sent_whatever_the_host_sets(admin: Admin):
     assert "unsafe" not in ours
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
+
+
+def test_a_host_keeps_its_own_class_of_responses(admin: Admin):
+    class Shouting(Response):
+        def get_wsgi_headers(self, environ: Any) -> Any:
+            headers = super().get_wsgi_headers(environ)
+            headers["X-Portal"] = "yes"
+            return headers
+
+    admin.app.response_class = Shouting
+    headers = admin.get("/{id}").headers
+    assert headers["X-Portal"] == "yes"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_the_markup_of_a_guide_is_the_only_one(admin: Admin):
+    """What a guide quotes is text, whoever has named it."""
+    shown = rich("**<b>Save</b>** and `{endpoint}` {endpoint}", endpoint="<script>")
+    assert str(shown) == (
+        '<strong class="scim-strong">&lt;b&gt;Save&lt;/b&gt;</strong> and '
+        '<code class="scim-code">&lt;script&gt;</code> &lt;script&gt;'
+    )
 
 
 def test_a_layout_of_the_hosts_keeps_its_own_sources(make_admin: Callable[..., Admin]):

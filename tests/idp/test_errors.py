@@ -47,7 +47,7 @@ def catalogue() -> dict[str, type[errors.ScimError]]:
 def raised() -> Iterator[tuple[str, str]]:
     """Yield where something is raised, and the name of what."""
     for floor in FLOORS:
-        for source in sorted((PACKAGE / floor).glob("*.py")):
+        for source in sorted((PACKAGE / floor).rglob("*.py")):
             for node in ast.walk(ast.parse(source.read_text())):
                 if isinstance(node, ast.Raise) and node.exc is not None:
                     what = node.exc.func if isinstance(node.exc, ast.Call) else node.exc

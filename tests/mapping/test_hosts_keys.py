@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from flask_scim_provisioning import fields
+from flask_scim_provisioning.mapping import doctor
 from flask_scim_provisioning.services import signals
 from tests.portal import Portal
 
@@ -381,3 +382,60 @@ def test_where_keys_are_enforced_nothing_is_asked(opened: Open) -> None:
     with portal.statements() as cost:
         portal.add(host.Person(login="eve"))
     assert [text for text in cost.statements if "scim_" in text] == []
+
+
+def findings(portal: Portal, level: str) -> list[Any]:
+    """Return what the doctor says of the keys of people."""
+    mapping = portal.app.extensions["scim_provisioning"].mappings["Users"]
+    with portal.engine.connect() as connection:
+        return [each for each in doctor.keys(mapping, connection) if each.level == level]
+
+
+def test_the_doctor_tells_where_keys_are_enforced(opened: Open) -> None:
+    host = Composite()
+    assert [each.level for each in findings(opened(host.db, *schemas(host)), "ok")] == ["ok"]
+
+
+def test_the_doctor_has_the_statement_where_they_arent(opened: Open) -> None:
+    """A trigger on SQLite, which then lets no insert take over an id, whoever makes it."""
+    host = Reused(opened)
+    portal = host.portal
+    if portal.engine.dialect.name != "sqlite":
+        without_foreign_key(portal)
+    (problem,) = findings(portal, "problem")
+    assert problem.statement is not None
+    assert "scim_user_link" in problem.message
+    ada = provision(portal, "Users", userName="ada", externalId="x")
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql(problem.statement)
+    assert findings(portal, "problem") == []
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM person")
+        links = portal.db.metadata.tables["scim_user_link"]
+        assert connection.scalar(sa.select(sa.func.count()).select_from(links)) == 0
+    assert portal.client.get(f"/Users/{ada['id']}").status_code == 404
+
+
+def without_foreign_key(portal: Portal) -> None:
+    """Take the foreign key away, as a migration that was edited may have done."""
+    with portal.engine.begin() as connection:
+        (found,) = sa.inspect(connection).get_foreign_keys("scim_user_link")
+        kind = "FOREIGN KEY" if portal.engine.dialect.name == "mysql" else "CONSTRAINT"
+        connection.exec_driver_sql(f"ALTER TABLE scim_user_link DROP {kind} {found['name']}")
+
+
+def test_the_doctor_counts_what_is_left_of_rows_that_are_gone(opened: Open) -> None:
+    host = Reused(opened)
+    portal = host.portal
+    if portal.engine.dialect.name != "sqlite":
+        without_foreign_key(portal)
+    for name in ("ada", "eve"):
+        provision(portal, "Users", userName=name)
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM person WHERE login = 'ada'")
+    (warning,) = findings(portal, "warning")
+    assert "1 rows of scim_user_link belong to rows that are gone" in warning.message
+    with portal.engine.begin() as connection:
+        connection.exec_driver_sql(warning.statement)
+    assert findings(portal, "warning") == []
+    assert names(portal) == ["eve"]

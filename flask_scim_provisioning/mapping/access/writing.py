@@ -28,6 +28,7 @@ from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
+from .setters import hooks, listens, name_of, setting, was_active
 from .violations import host_rules
 
 __all__ = [
@@ -50,13 +51,18 @@ def _write(
     if "password" in values:
         keys.append("password")
     unit = replace(unit, values=values, beside={}, scratch={})
-    with unit.session.no_autoflush:
+    with unit.session.no_autoflush, setting(unit.session) as now:
+        before = was_active(mapping, entity, unit) if ACTIVE in values else None
         for key in keys:
             if mapping.is_apart(key):
                 continue
             value = values[key]
+            now.what = name_of(mapping, key)
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
                 remainders[key] = mapping.bindings[key].write(entity, value, unit)
+        for now.what, hook in hooks(mapping, entity, values, before):
+            with host_rules(mapping, ACTIVE):
+                hook(entity)
     return {**unit.beside, **remainders}
 
 
@@ -288,7 +294,8 @@ def save_changes(
     """
     inner = {key: value for key, value in values.items() if not mapping.is_apart(key)}
     remainders: dict[str, Any]
-    if any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner):
+    in_host = any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner)
+    if in_host or (ACTIVE in inner and listens(mapping)):
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
@@ -360,8 +367,9 @@ def delete_resource(
             _delete_row(session, entity)
         _flush(mapping, session, entity, deleting=True)
         return
-    unit = Unit(session, view)
-    if mapping.state is not None and mapping.state.expressions:
+    unit = Unit(session, view, stored=found.stored)
+    state = mapping.state
+    if state is not None and (state.expressions or mapping.options.on_deactivate is not None):
         _write(mapping, unit, entity, {ACTIVE: False})
         _flush(mapping, session, entity)
     _forget_external_ids(mapping, view, found.id)

@@ -55,7 +55,12 @@ class MembersOfAKind:
         self._named = self._naming()
         there = sa.exists().select_from(self._pairs)
         self._any = sa.select(
-            there.where(self._group.equals("group_key"), sa.not_(self._member.is_none()))
+            there.where(
+                self._group.equals("group_key"),
+                sa.not_(self._member.is_none()),
+                *store.of_row,
+                *self._meeting_conditions(),
+            )
         )
         self._move = self._moving()
         links = target.links
@@ -178,6 +183,14 @@ class MembersOfAKind:
                 found[row[0]] = (read(row), row[1] is not None)
         return {each: found[each] for each in ids if each in found}
 
+    def _meeting_conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return what those who are named have to meet, where the statement doesn't read them."""
+        conditions = self.store.of_member
+        if not conditions:
+            return []
+        those = sa.select(*self._target.key.columns).where(*conditions)
+        return [self._member.inside(those.correlate(None))]
+
     def has_any(self, view: Viewpoint, group: HostKey) -> bool:
         """Say whether a group has any member."""
         return bool(
@@ -201,7 +214,11 @@ class MembersOfAKind:
             .distinct()
             .select_from(self._pairs)
             .join(own, self._target.link_key_of(own).same(self._member))
-            .where(own.c.id == sa.bindparam("member_id"), *self.store.of_row)
+            .where(
+                own.c.id == sa.bindparam("member_id"),
+                *self.store.of_row,
+                *self._meeting_conditions(),
+            )
             .subquery()
         )
         return (

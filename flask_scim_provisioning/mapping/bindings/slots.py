@@ -55,6 +55,7 @@ class Slot:
     :ivar searchable: whether SQL can say what is read.
     :ivar mirrors: the flat key of the attribute whose value this one has, where a team says so;
         what is sent otherwise is kept in the link row.
+    :ivar is_true: says of a host's value what SQL says of it, where that isn't its conversion.
     :ivar watched: rows beside the host's own that it is read from.
     """
 
@@ -75,6 +76,7 @@ class Slot:
     mirrors: str | None = None
     watched: tuple[Watched, ...] = ()
     optional: bool = False
+    is_true: Callable[[Any], bool] | None = None
 
     @property
     def is_fixed(self) -> bool:

@@ -57,6 +57,7 @@ def _truth_slot(
         defaulted=source.has_default,
         optional=source.is_nullable,
         name=key,
+        is_true=is_true,
     )
 
 

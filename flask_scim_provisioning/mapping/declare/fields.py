@@ -18,6 +18,7 @@ from ...scim import attributes
 from ..bindings.base import Binding
 from ..bindings.converters import Conversion, Convert, register_converter
 from ..bindings.full_name import DISPLAY, NAME, DisplayOfName, FullNameBinding
+from ..bindings.json_columns import JsonListBinding, json_slot
 from ..bindings.members import MembersBinding, MembersOfAKind, NestedGroups
 from ..bindings.one_value import OneValueBinding
 from ..bindings.password import PasswordBinding
@@ -31,7 +32,7 @@ from ..bindings.to_one import lookup_slot, profile_slot
 from ..errors import MappingError
 from ..host.attributes import attribute_of, label_of
 from ..host.relationships import relationship_of
-from ..sql.json_values import json_value, sql_type
+from ..sql.json_values import sql_type
 from .base import AttributeField, ScalarField, Site, camel
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Email",
     "FullName",
     "JsonKey",
+    "JsonList",
     "Lookup",
     "LookupMany",
     "Members",
@@ -309,30 +311,56 @@ class Constant(ScalarField):
 
 
 class JsonKey(ScalarField):
-    """One key of a JSON column: ``locale = fields.JsonKey(User.settings, "locale")``."""
+    """One key of a JSON column: ``locale = fields.JsonKey(User.settings, "locale")``.
 
-    def __init__(self, column: InstrumentedAttribute[Any], name: str, **kwargs: Any) -> None:
+    A path leads further inside: ``fields.JsonKey(User.settings, "office", "city")``. What stands
+    there and is no value of the attribute's type reads as nothing.
+
+    :param column: the host's mapped attribute, an object in JSON.
+    :param path: the keys that lead to the value.
+    """
+
+    def __init__(self, column: InstrumentedAttribute[Any], *path: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._column = column
-        self._name = name
+        self._path = path
 
     def slot(self, attribute: attributes.Attribute, mapper: Mapper[Any]) -> Slot:
         """Return the key's slot."""
-        document: Any = attribute_of(self._column, mapper)
-        expression, textual = json_value(document.expression[self._name], attribute)
-        column, name = document.key, self._name
+        source = attribute_of(self._column, mapper)
+        if not self._path:
+            raise MappingError(f"fields.JsonKey({source.label}, ...) names no key; add one.")
+        return json_slot(attribute, source, self._path)
 
-        def assign(entity: Any, value: Any) -> None:
-            kept = dict(getattr(entity, column) or {})
-            if value is None:
-                kept.pop(name, None)
-            else:
-                kept[name] = value
-            setattr(entity, column, kept)
 
-        read = bool if attribute.type is attributes.Type.BOOLEAN else None
-        place = f"{document.label}[{name!r}]"
-        return Slot(attribute, expression, place, read, write=assign, textual=textual)
+class JsonList(AttributeField):
+    """A list in a JSON or ARRAY column: ``phone_numbers = fields.JsonList(User.phones)``.
+
+    Its elements are the values, or objects whose keys are named:
+    ``fields.JsonList(User.phones, value="number", type="kind")``. Their other keys stay with the
+    value, and what the portal has no place for is kept in the link row.
+
+    :param column: the host's mapped attribute, a list.
+    :param keys: where the elements are objects, the key of each sub-attribute.
+    """
+
+    def __init__(
+        self, column: InstrumentedAttribute[Any], *, validate: Any = None, **keys: str
+    ) -> None:
+        super().__init__(validate=validate)
+        self._column = column
+        self._keys = keys
+
+    def bind(self, key: str, attribute: attributes.Attribute, site: Site) -> Binding:
+        """Bind the list."""
+        if not attribute.multi_valued:
+            raise MappingError(f"{attribute.name} has one value; use fields.JsonKey.")
+        keys = {camel(name): inner for name, inner in self._keys.items()}
+        for name in keys:
+            if attribute.sub(name) is None:
+                raise MappingError(f"{attribute.name} has no sub-attribute {name!r}.")
+        source = attribute_of(self._column, site.table.mapper)
+        return JsonListBinding(key, attribute, source, site.table, keys)
 
 
 class Lookup(ScalarField):

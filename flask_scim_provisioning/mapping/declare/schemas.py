@@ -36,6 +36,10 @@ class ResourceOptions(SchemaOpts):
     :ivar protected: called with the host's object; a sentence returned refuses deactivation,
         deletion and a new password, such as for break-glass administrators.
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
+    :ivar on_deactivate: called with the host's object when somebody becomes inactive, by a PATCH, a
+        PUT or a DELETE, in the same transaction and after the column of ``active``, if there is
+        one. It changes the object, and neither commits nor rolls back.
+    :ivar on_reactivate: the same when somebody becomes active again.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.
     :ivar show_host_messages: whether the sentences of your own validators and setters
@@ -62,6 +66,8 @@ class ResourceOptions(SchemaOpts):
         self.visible = tuple(getattr(meta, "visible", ()))
         self.protected = getattr(meta, "protected", None)
         self.on_delete = getattr(meta, "on_delete", None)
+        self.on_deactivate = getattr(meta, "on_deactivate", None)
+        self.on_reactivate = getattr(meta, "on_reactivate", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
         self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.factory = getattr(meta, "factory", None)

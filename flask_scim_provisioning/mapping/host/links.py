@@ -9,16 +9,9 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 
-from ...models import (
-    foreign,
-    index,
-    instant,
-    named,
-    scim_id,
-    searchable_json,
-    unique,
-    utcnow,
-)
+from ...column_types import instant, scim_id, searchable_json
+from ...constraints import foreign, index, named, unique
+from ...models import utcnow
 from .ids import new_id
 from .keys import KeyColumns
 

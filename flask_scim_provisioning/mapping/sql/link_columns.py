@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from ...models import JsonDocument
+from ...column_types import JsonDocument
 from .instants import format_datetime
 
 __all__ = ["InstantText", "StoredDocument"]
