@@ -248,7 +248,9 @@ class ModelDirectory:
             del self.groups[entry.row]
             return Answer(204)
         for group in self.groups.values():
-            group.members.discard(entry.row)
+            if entry.row in group.members:
+                group.members.discard(entry.row)
+                group.version += 1
         entry.id = None
         row = self.row(entry)
         entry.flat = {"userName": row["username"], "active": False}

@@ -187,7 +187,7 @@ def _unread(_text: str) -> None:
 
 def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
     """Return what ``attributes`` and ``excludedAttributes`` leave of the answer (section 3.9)."""
-    requested = scope.dialect.requested
+    requested = scope.dialect.requested_with(scope.request_body)
     if not request.query_string:
         return Projection.of(mapping.resource_type, requested=requested)
     search = SearchRequest.from_query(request.args, _unread)

@@ -81,7 +81,7 @@ def read(
     projection = reading.projection(scope, mapping)
     resource = directory.get_resource(scope, mapping, resource_id, projection)
     known = reading.preconditions().not_modified(resource.version)
-    # A version says nothing of a user's groups, nor of members who were deleted as users.
+    # A version says nothing of a user's groups, nor of members whom the portal removes by SQL.
     elsewhere = projection.wants("groups") or projection.wants("members")
     if known and not elsewhere:
         return responses.not_modified(resource)

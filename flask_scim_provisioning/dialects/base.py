@@ -128,6 +128,10 @@ class Dialect:
         """
         return self._filters.filter(text, notes)
 
+    def requested_with(self, _body: Any) -> tuple[str, ...]:
+        """Return what the answer to a body has that is answered on request only."""
+        return self.requested
+
     def explained(self, error: ScimError) -> str:
         """Return the detail of a refusal, with the page where what was sent can be changed.
 

@@ -89,15 +89,34 @@ def test_an_empty_list_of_schemas_says_nothing_wrong(
     assert answer.status_code == 200, answer.text
 
 
-def test_members_have_names_for_who_has_not_been_told(portal: Portal):
-    """Okta's test suite, which Runscope runs, looks for ``members[].display``."""
-    user = portal.client.post("/Users", {"userName": "ada"}).json["id"]
-    sent = {"displayName": "Team", "members": [{"value": user}]}
-    suite = {"User-Agent": "runscope/0.1"}
-    group = portal.client.post("/Groups", sent, headers=suite).json
-    assert group["members"][0]["display"] == "ada"
-    listed = portal.client.get("/Groups", headers=suite).json["Resources"][0]
-    assert listed["members"][0]["display"] == "ada"
+class TestNamesOfMembers:
+    """Okta's test suite looks for ``members[].display``, and scim2-tester minds what it never sent.
+
+    ``display`` is returned on request (RFC 7643 section 2.4), and these count as requests.
+    """
+
+    def group(self, portal: Portal, **member: Any) -> Any:
+        user = portal.client.post("/Users", {"userName": "ada"}).json["id"]
+        sent = {"displayName": "Team", "members": [{"value": user, **member}]}
+        return portal.client.post("/Groups", sent).json
+
+    def test_are_answered_to_who_sends_them(self, portal: Portal):
+        group = self.group(portal, display="whatever")
+        assert group["members"][0]["display"] == "ada"
+        sent = {**group, "displayName": "Squad"}
+        put = portal.client.put(f"/Groups/{group['id']}", sent).json
+        assert put["members"][0]["display"] == "ada"
+
+    def test_are_answered_to_oktas_test_suite(self, portal: Portal):
+        self.group(portal)
+        suite = {"User-Agent": "runscope/0.1"}
+        listed = portal.client.get("/Groups", headers=suite).json["Resources"][0]
+        assert listed["members"][0]["display"] == "ada"
+
+    def test_are_left_out_for_others(self, portal: Portal):
+        group = self.group(portal)
+        assert "display" not in group["members"][0]
+        assert "display" not in portal.client.get(f"/Groups/{group['id']}").json["members"][0]
 
 
 def test_the_schemas_are_described_as_in_the_rfc(portal: Portal):
