@@ -64,16 +64,12 @@ class Team(db.Model):
 
 
 # provisioning begin
-def set_active(user: User, value: bool | None) -> None:
-    user.disabled_at = None if value is not False else user.disabled_at or datetime.now()
-
-
 class PortalUser(UserSchema):
     class Meta:
         model = User
 
     user_name = fields.Attribute(User.login)
-    active = fields.Computed(User.disabled_at.is_(None), write=set_active)
+    active = fields.ActiveUnless(User.disabled_at)
     locale = fields.JsonKey(User.preferences, "locale")
     user_type = fields.Lookup(User.role, by=Role.name)
     phone_numbers = fields.OneValue(value=User.phone, type="work")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.testing import ProvisioningContract
 
-NEEDS = ("fields.Members(read_only)",)
+NEEDS = ("fields.Members(read_only)", "fields.Not")
 
 
 # models begin
@@ -31,7 +31,7 @@ team_user = sa.Table(
 class User(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(sa.String(150), unique=True)
-    is_active: Mapped[bool] = mapped_column(default=True)
+    blocked: Mapped[bool] = mapped_column(default=False)
 
 
 class Team(db.Model):
@@ -49,7 +49,7 @@ class PortalUser(UserSchema):
         model = User
 
     user_name = fields.Attribute(User.username)
-    active = fields.Attribute(User.is_active)
+    active = fields.Not(User.blocked)
 
 
 class PortalGroup(GroupSchema):
