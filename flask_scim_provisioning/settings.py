@@ -167,7 +167,7 @@ SETTINGS = (
     ),
     Setting(
         "SCIM_REFUSED_RATE_LIMIT",
-        600,
+        6_000,
         "How many tokens that open nothing one address may show in a minute, before it gets 429. "
         "None for any number.",
         _number,
