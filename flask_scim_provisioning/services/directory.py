@@ -251,6 +251,7 @@ def replace_resource(
         leave(scope.notes, "a PUT without members read as one of a group that has none")
 
     def work() -> Outcome:
+        scope.budget.charge(0)  # of a bulk request that has spent it, nothing more is read
         view = view_of(scope, mapping)
         found = locked(mapping, resource_id, view, preconditions)
         members = only_members(mapping, values["members"]) if "members" in values else ()
@@ -312,6 +313,7 @@ def modify_resource(
     def work() -> Outcome:
         if not scope.work.is_shared:
             scope.budget.renew()  # this may be another attempt
+        scope.budget.charge(0)  # of a bulk request that has spent it, nothing more is read
         view = view_of(scope, mapping)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         values = changed_values(scope, mapping, found, own)
