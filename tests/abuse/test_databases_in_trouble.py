@@ -204,12 +204,12 @@ def test_reading_from_a_database_in_trouble(
 
 @pytest.mark.portal(
     config={
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.1},
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 2, "max_overflow": 0, "pool_timeout": 0.1},
     }
 )
 def test_a_pool_without_a_free_connection(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
     portal.session.close()
-    with portal.engine.connect():
+    with portal.engine.connect(), portal.engine.connect():
         answer = portal.client.get("/Users")
     assert is_scim_error(answer, 503)
     assert answer.headers["Retry-After"].isdigit()

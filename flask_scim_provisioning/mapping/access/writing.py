@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
     load_only,
 )
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+from sqlalchemy.orm.util import identity_key
 
 from ...scim.errors import InvalidValue, MutabilityError, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
@@ -93,15 +94,21 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
     except SQLAlchemyError:
         raise
     except Exception:  # a value that can't be read, of an attribute that may not be wanted
-        names = [getattr(mapping.model, name) for name in mapping.table.key_names]
-        entity = session.get(
-            mapping.model, key, options=[load_only(*names), lazyload("*")], populate_existing=True
-        )
+        entity = _bare_entity(mapping, session, key)
     if entity is None:
         raise TemporarilyUnavailable(
             "The portal is deleting this resource; send the request again."
         )
     return entity
+
+
+def _bare_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
+    """Return the host's object with nothing but its key; the rest is loaded when it is needed."""
+    half_loaded = session.identity_map.get(identity_key(mapping.model, key))
+    if half_loaded is not None:
+        session.expunge(half_loaded)
+    names = [getattr(mapping.model, name) for name in mapping.table.key_names]
+    return session.get(mapping.model, key, options=[load_only(*names), lazyload("*")])
 
 
 def insert_resource(
