@@ -53,7 +53,7 @@ def meanwhile(portal: Portal, act: Act, number: int = 1) -> Iterator[None]:
 
 
 def test_a_request_in_the_middle_of_a_removal_is_the_last(portal: Portal) -> None:
-    """It was let in while the integration was there, and does what it answers; the next one is a 401."""
+    """It was let in before, and does what it answers; the next one is a 401."""
     portal.client.get("/Users")
     with heard() as names, meanwhile(portal, remove):
         answer = portal.client.post("/Users", {"userName": "ada", "externalId": "1"})

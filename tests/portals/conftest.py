@@ -26,10 +26,11 @@ collect_ignore = sorted(path.name for path in set(HERE.glob("test_*.py")) - set(
 
 
 _EVERYWHERE = os.environ.get("SCIM_TEST_PORTALS") == "everywhere"
+_DATABASES = DATABASES if _EVERYWHERE else DATABASES[:1]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on the databases that are asked for, and for each shape of the module's portal."""
+    """Run each test on the databases that are asked for, with each shape of the portal."""
     if "running" in metafunc.fixturenames:
         shapes = getattr(metafunc.module, "SHAPES", [None])
         metafunc.parametrize(
