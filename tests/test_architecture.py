@@ -35,10 +35,10 @@ def test_protocol_and_dialects_use_the_standard_library_only(path: Path) -> None
 
 
 def test_no_file_is_two() -> None:
-    """A file that has grown past 650 lines has become two things."""
+    """A file that has grown past 700 lines has become two things."""
     long = {
         name: count
         for name, path in zip(_names(MODULES), MODULES, strict=True)
-        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 650
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 700
     }
     assert long == {}
