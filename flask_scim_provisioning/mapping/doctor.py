@@ -244,7 +244,7 @@ def keys(mapping: ResourceMapping, connection: sa.Connection) -> list[Finding]:
     if links.foreign_key_constraints and not _goes_along(mapping, connection):
         findings.append(
             Finding(
-                "problem",
+                "warning",
                 f"{kind}: this database doesn't enforce the foreign key of {links.name}, and a row "
                 "that is inserted by other means than the portal's may take over the id of one "
                 "that was deleted. "

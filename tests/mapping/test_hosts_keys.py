@@ -402,13 +402,13 @@ def test_the_doctor_has_the_statement_where_they_arent(opened: Open) -> None:
     portal = host.portal
     if portal.engine.dialect.name != "sqlite":
         without_foreign_key(portal)
-    (problem,) = findings(portal, "problem")
+    (problem,) = findings(portal, "warning")
     assert problem.statement is not None
     assert "scim_user_link" in problem.message
     ada = provision(portal, "Users", userName="ada", externalId="x")
     with portal.engine.begin() as connection:
         connection.exec_driver_sql(problem.statement)
-    assert findings(portal, "problem") == []
+    assert findings(portal, "warning") == []
     with portal.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM person")
         links = portal.db.metadata.tables["scim_user_link"]
@@ -433,9 +433,9 @@ def test_the_doctor_counts_what_is_left_of_rows_that_are_gone(opened: Open) -> N
         provision(portal, "Users", userName=name)
     with portal.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM person WHERE login = 'ada'")
-    (warning,) = findings(portal, "warning")
+    warning = findings(portal, "warning")[-1]
     assert "1 rows of scim_user_link belong to rows that are gone" in warning.message
     with portal.engine.begin() as connection:
         connection.exec_driver_sql(warning.statement)
-    assert findings(portal, "warning") == []
+    assert not any("are gone" in each.message for each in findings(portal, "warning"))
     assert names(portal) == ["eve"]
