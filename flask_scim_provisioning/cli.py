@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, timedelta
 from typing import Any
@@ -218,11 +218,8 @@ def show(integration: str, tenant: str | None, as_json: bool) -> None:
 @_as_json
 def enable(integration: str, tenant: str | None, as_json: bool) -> None:
     """Let an integration's requests in again."""
-    state, view = current_provisioning, _find(integration, tenant)
-    changed = integrations.enable_integration(
-        state.session, state.models, view.tenant, view.id, _ACTOR
-    )
-    _print_done(changed, "enabled", as_json)
+    switch = integrations.enable_integration
+    _print_done(_switched(switch, integration, tenant), "enabled", as_json)
 
 
 @scim.command()
@@ -231,11 +228,8 @@ def enable(integration: str, tenant: str | None, as_json: bool) -> None:
 @_as_json
 def pause(integration: str, tenant: str | None, as_json: bool) -> None:
     """Put off every request of an integration: 503; `enable` resumes it."""
-    state, view = current_provisioning, _find(integration, tenant)
-    changed = integrations.pause_integration(
-        state.session, state.models, view.tenant, view.id, _ACTOR
-    )
-    _print_done(changed, "paused", as_json)
+    switch = integrations.pause_integration
+    _print_done(_switched(switch, integration, tenant), "paused", as_json)
 
 
 @scim.command()
@@ -274,11 +268,15 @@ def edit(
 @_as_json
 def disable(integration: str, tenant: str | None, as_json: bool) -> None:
     """Refuse every request of an integration."""
+    switch = integrations.disable_integration
+    _print_done(_switched(switch, integration, tenant), "disabled", as_json)
+
+
+def _switched(
+    switch: Callable[..., IntegrationView], integration: str, tenant: str | None
+) -> IntegrationView:
     state, view = current_provisioning, _find(integration, tenant)
-    changed = integrations.disable_integration(
-        state.session, state.models, view.tenant, view.id, _ACTOR
-    )
-    _print_done(changed, "disabled", as_json)
+    return switch(state.session, state.models, view.tenant, view.id, _ACTOR)
 
 
 def _print_done(view: IntegrationView, done: str, as_json: bool) -> None:

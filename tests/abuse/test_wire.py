@@ -261,6 +261,21 @@ def test_a_body_that_a_hook_has_read_and_not_kept(portal: Portal) -> None:
 
 
 @databases("sqlite")
+def test_a_body_that_is_gone_before_the_portal_sees_it(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is no fault of the client's; the log tells the portal's team what to change."""
+
+    @portal.app.url_value_preprocessor
+    def swallow(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+        request.stream.read()
+
+    answer = portal.client.post("/Users", {"userName": "ada"})
+    assert is_scim_error(answer, 500)
+    assert "request.get_data()" in caplog.text
+
+
+@databases("sqlite")
 @pytest.mark.portal(config={"SCIM_MAX_BODY_BYTES": 100})
 def test_a_body_that_a_hook_has_read_is_no_larger(portal: Portal) -> None:
     before_requests(portal, lambda: request.get_data())

@@ -17,7 +17,8 @@ from ...scim import attributes as scim
 from ..errors import MappingError
 from ..host.attributes import HostAttribute
 from ..sql.instants import format_datetime, parse_datetime
-from .own_types import REFUSALS, OwnType, python_type_of
+from ..sql.types import python_type_of
+from .own_types import REFUSALS, OwnType
 
 __all__ = [
     "Conversion",

@@ -18,6 +18,8 @@ from ..errors import MappingError
 from ..host.attributes import HostAttribute
 from ..host.tables import HostTable
 from ..sql.json_values import document_of
+from ..sql.lists import JsonElements
+from ..sql.types import innermost
 from .base import Binding, Build, Reader, Unit
 from .slots import Slot
 
@@ -94,50 +96,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _is_array(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> bool:
-    plain: Any = kind.dialect_impl(dialect)
-    while isinstance(plain, sa.TypeDecorator):
-        plain = plain.impl_instance
-    return isinstance(plain, sa.ARRAY)
-
-
-class _Each(FunctionElement[Any]):
-    """The elements of the list that a column has, as a table; something else has none."""
-
-    name = "scim_each_of"
-    inherit_cache = True
-
-
-@compiles(_Each, "sqlite")
-def _each_on_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
-    column = compiler.process(element.clauses, **kwargs)
-    inner = f"CASE WHEN json_type({column}) = 'array' THEN {column} END"
-    return f"json_each(CASE WHEN json_valid({column}) THEN {inner} END)"
-
-
-@compiles(_Each, "postgresql")
-def _each_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    (source,) = element.clauses
-    column = compiler.process(source, **kwargs)
-    document = f"CAST({column} AS JSONB)"
-    if _is_array(source.type, compiler.dialect):
-        document = f"to_jsonb({column})"
-    empty = "CAST('[]' AS JSONB)"
-    return (
-        f"jsonb_array_elements(CASE WHEN jsonb_typeof({document}) = 'array' "
-        f"THEN {document} ELSE {empty} END)"
-    )
-
-
-@compiles(_Each, "mysql", "mariadb")
-def _each_on_mysql(element: Any, compiler: Any, **kwargs: Any) -> str:
-    column = compiler.process(element.clauses, **kwargs)
-    return (
-        f"JSON_TABLE(IF(JSON_TYPE({column}) = 'ARRAY', {column}, '[]'), '$[*]' "
-        "COLUMNS (value JSON PATH '$'))"
-    )
-
-
 class _Element(FunctionElement[str]):
     """The text of an element, or of a scalar inside it; NULL where something else is there."""
 
@@ -206,10 +164,7 @@ class JsonListBinding(Binding):
         keys: Mapping[str, str],
     ) -> None:
         super().__init__(key, attribute)
-        kind: Any = source.type
-        while isinstance(kind, sa.TypeDecorator):
-            kind = kind.impl_instance
-        if not isinstance(kind, sa.JSON | sa.ARRAY):
+        if not isinstance(innermost(source.type), sa.JSON | sa.ARRAY):
             raise MappingError(f"{source.label} is {source.type!r}, and no JSON or ARRAY.")
         self._is_complex = attribute.type is scim.Type.COMPLEX
         if keys and not self._is_complex:
@@ -317,7 +272,7 @@ class JsonListBinding(Binding):
     def any(self, build: Build) -> sa.ColumnElement[bool]:
         """Search the elements of the list."""
         source = self._source.expression
-        each = _Each(source).table_valued(sa.column("value", sa.JSON()))
+        each = JsonElements(source).table_valued(sa.column("value", sa.JSON()))
 
         def find(sub: str) -> Slot | None:
             leaf = self.attribute.sub(sub) if self._is_complex else self.attribute

@@ -16,7 +16,8 @@ from ..host.relationships import unloaded
 from ..host.tables import HostTable
 from ..host.viewpoint import Viewpoint
 from ..sql.backends import chunks
-from ..sql.lists import elements_of, is_array, key_reader
+from ..sql.lists import elements_of, key_reader
+from ..sql.types import is_array
 from .association_objects import refused_by_host
 from .base import Watched
 from .membership import Membership, Moved

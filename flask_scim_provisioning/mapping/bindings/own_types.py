@@ -15,17 +15,17 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
-__all__ = ["REFUSALS", "OwnType", "python_type_of"]
+from ..sql.types import Kind, innermost, python_type_of
+
+__all__ = ["REFUSALS", "OwnType"]
 
 REFUSALS = (ValueError, TypeError, AssertionError, AttributeError, LookupError, ArithmeticError)
 """What a type raises that can't keep a value."""
-
-Kind: TypeAlias = sa.types.TypeEngine[Any]
 
 _OVERRIDDEN = (
     "process_bind_param",
@@ -69,15 +69,6 @@ _SAMPLES: tuple[Any, ...] = (
 )
 
 
-def python_type_of(kind: Kind) -> type[Any] | None:
-    """Return the type of a column's values, or None where it doesn't say."""
-    try:
-        found = kind.python_type
-    except NotImplementedError:
-        return None
-    return None if found is object else found
-
-
 class OwnType:
     """What a ``TypeDecorator`` does, as far as samples tell.
 
@@ -93,7 +84,7 @@ class OwnType:
         self.python_type = python_type_of(kind) or _annotated(type(kind))
         changed = {name for name in _OVERRIDDEN if _is_overridden(kind, name)}
         if self.python_type is None and not changed:
-            self.python_type = python_type_of(_innermost(kind))
+            self.python_type = python_type_of(innermost(kind))
         if self.python_type is None:
             self.python_type = self._guessed()
         self.keeps_text = self.python_type in (None, str) and self._keeps_text(changed)
@@ -178,7 +169,7 @@ class OwnType:
 
     def _guessed(self) -> type[Any] | None:
         """Return the type of the first sample that comes back as it was."""
-        wrapped = python_type_of(_innermost(self.kind))
+        wrapped = python_type_of(innermost(self.kind))
         for sample in sorted(_SAMPLES, key=lambda each: type(each) is not wrapped):
             try:
                 back = self.returned(self.bound(sample))
@@ -212,7 +203,7 @@ class OwnType:
             return False
         for backend in ("sqlite", "postgresql", "mysql"):
             plain = self.kind.load_dialect_impl(_dialect(backend))
-            if not isinstance(_innermost(plain), sa.String) or isinstance(plain, sa.Enum):
+            if not isinstance(innermost(plain), sa.String) or isinstance(plain, sa.Enum):
                 return False
         taken = [same for same in map(self._is_same, _TEXTS) if same is not None]
         return bool(taken) and all(taken)
@@ -224,12 +215,6 @@ class OwnType:
             return bool(isinstance(raw, str) and self.returned(raw) == raw)
         except Exception:  # a sample that the type doesn't take
             return None
-
-
-def _innermost(kind: Kind) -> Kind:
-    while isinstance(kind, sa.TypeDecorator):
-        kind = kind.impl_instance
-    return kind
 
 
 def _is_overridden(kind: Kind, name: str) -> bool:

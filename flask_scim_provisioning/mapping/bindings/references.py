@@ -15,8 +15,8 @@ from ..host.ids import given_id
 from ..host.keys import HostKey, KeyColumns
 from ..host.relationships import relationship_of
 from ..host.tables import HostTable
+from ..sql.types import python_type_of
 from .base import Binding, Dump, Reader, Row, Unit
-from .own_types import python_type_of
 from .slots import Slot, stored_slot
 
 __all__ = ["NamedReference", "ReferenceBinding"]

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from ...scim import attributes as scim
 from ..errors import MappingError
 from ..host.attributes import HostAttribute
-from .own_types import OwnType, python_type_of
+from ..sql.types import python_type_of
+from .own_types import OwnType
 from .slots import Slot
 
 __all__ = ["choice_slot", "contrary_slot", "unless_slot"]

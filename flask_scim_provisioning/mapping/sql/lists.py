@@ -10,21 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["elements_of", "is_array", "is_list", "key_reader"]
+from .types import python_type_of
+
+__all__ = ["JsonElements", "elements_of", "is_list", "key_reader"]
 
 
 def is_list(type_: sa.types.TypeEngine[Any]) -> bool:
     """Say whether a column may have a list: JSON, or ARRAY of PostgreSQL."""
     inner = type_.impl_instance if isinstance(type_, sa.TypeDecorator) else type_
     return isinstance(inner, sa.JSON | sa.ARRAY)
-
-
-def is_array(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> bool:
-    """Say whether a column is an ARRAY on a database; a variant is one on PostgreSQL alone."""
-    inner = type_.dialect_impl(dialect)
-    return isinstance(
-        inner.impl_instance if isinstance(inner, sa.TypeDecorator) else inner, sa.ARRAY
-    )
 
 
 def elements_of(
@@ -34,9 +28,9 @@ def elements_of(
 
     What is no list has no elements, and an element that can be no key names nobody.
     """
-    each = _Elements(column).table_valued(sa.column("value", sa.String()))
+    each = _Texts(column).table_valued(sa.column("value", sa.String()))
     text = sa.type_coerce(each.c.value, sa.String())
-    kind = _python_type(key.type)
+    kind = python_type_of(key.type)
     if kind is int:
         return each, key == _Integer(text)
     if kind is uuid.UUID:
@@ -46,7 +40,7 @@ def elements_of(
 
 def key_reader(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
     """Return the function that reads an element of a list as a key of a type; None for none."""
-    kind = _python_type(type_)
+    kind = python_type_of(type_)
 
     def read(element: Any) -> Any:
         try:
@@ -61,22 +55,26 @@ def key_reader(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
     return read
 
 
-def _python_type(type_: sa.types.TypeEngine[Any]) -> type[Any]:
-    try:
-        found: type[Any] = type_.python_type
-    except NotImplementedError:
-        return str
-    return found
-
-
-class _Elements(FunctionElement[Any]):
-    """The elements of a JSON list, as a table; their texts are its values."""
+class JsonElements(FunctionElement[Any]):
+    """The elements of the list that a column has, JSON or ARRAY, as a table of them."""
 
     name = "scim_elements"
     inherit_cache = True
 
+    on_postgresql = "jsonb_array_elements"
+    on_mysql = "JSON"
 
-@compiles(_Elements, "sqlite")
+
+class _Texts(JsonElements):
+    """The same as texts."""
+
+    inherit_cache = True
+
+    on_postgresql = "jsonb_array_elements_text"
+    on_mysql = "VARCHAR(255)"
+
+
+@compiles(JsonElements, "sqlite")
 def _elements_on_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
     document = compiler.process(element.clauses, **kwargs)
     # Two conditions, one inside the other: json_type() fails where there is no JSON.
@@ -84,22 +82,20 @@ def _elements_on_sqlite(element: Any, compiler: Any, **kwargs: Any) -> str:
     return f"json_each(CASE WHEN json_valid({document}) THEN {is_list} END)"
 
 
-@compiles(_Elements, "postgresql")
+@compiles(JsonElements, "postgresql")
 def _elements_on_postgresql(element: Any, compiler: Any, **kwargs: Any) -> str:
     # JSON in either form, and an ARRAY.
     document = f"to_jsonb({compiler.process(element.clauses, **kwargs)})"
-    return (
-        f"jsonb_array_elements_text(CASE WHEN jsonb_typeof({document}) = 'array' "
-        f"THEN {document} END)"
-    )
+    is_list = f"CASE WHEN jsonb_typeof({document}) = 'array' THEN {document} END"
+    return f"{element.on_postgresql}({is_list})"
 
 
-@compiles(_Elements, "mysql", "mariadb")
+@compiles(JsonElements, "mysql", "mariadb")
 def _elements_on_mysql(element: Any, compiler: Any, **kwargs: Any) -> str:
     document = compiler.process(element.clauses, **kwargs)
     return (
         f"JSON_TABLE(IF(JSON_TYPE({document}) = 'ARRAY', {document}, NULL), '$[*]' "
-        "COLUMNS (value VARCHAR(255) PATH '$'))"
+        f"COLUMNS (value {element.on_mysql} PATH '$'))"
     )
 
 
