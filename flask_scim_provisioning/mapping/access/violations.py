@@ -6,13 +6,12 @@ metadata; where something happened says nothing of why.
 
 from __future__ import annotations
 
-import enum
 import logging
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from ...scim.errors import (
     Uniqueness,
 )
 from ..resources import ResourceMapping
+from ..sql.constraints import Violated, kind_of, number_of, state_of
 
-__all__ = ["Kind", "Violation", "host_rules", "refusal", "violation_of"]
+__all__ = ["Violation", "host_rules", "refusal", "violation_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,28 +36,20 @@ _PACKAGE = str(Path(__file__).resolve().parents[2])
 _RETRY_AFTER = 60
 
 
-class Kind(enum.Enum):
-    """What a constraint asks for."""
-
-    UNIQUE = "unique"
-    KEY = "primary key"
-    FOREIGN_KEY = "foreign key"
-    NOT_NULL = "not null"
-    CHECK = "check"
-
-
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A constraint of the host's that was violated, as far as the driver says which.
 
     :ivar table: the table that the constraint is on.
+    :ivar is_key: whether it is the table's primary key.
     :ivar columns: the names of its columns, as far as they are known.
     """
 
-    kind: Kind | None
+    kind: Violated | None
     table: str | None = None
     constraint: str | None = None
     columns: tuple[str, ...] = ()
+    is_key: bool = False
 
 
 def violation_of(error: DBAPIError, metadata: sa.MetaData) -> Violation:
@@ -66,98 +58,62 @@ def violation_of(error: DBAPIError, metadata: sa.MetaData) -> Violation:
     :param metadata: the host's, which knows the columns of its constraints.
     """
     cause: Any = error.orig
-    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if sqlstate is not None and getattr(cause, "diag", None) is not None:
-        found = _of_postgresql(sqlstate, cause.diag)
-    elif getattr(cause, "sqlite_errorname", None) is not None:
-        found = _of_sqlite(cause.sqlite_errorname, str(cause))
+    kind = kind_of(error)
+    if number_of(cause) is not None:
+        found = _of_mysql(kind, cause)
+    elif state_of(cause) is not None:
+        found = _of_postgresql(kind, getattr(cause, "diag", None))
     else:
-        found = _of_mysql(cause)
+        found = _of_sqlite(kind, cause)
     return _with_columns(found, metadata)
 
 
-_SQLSTATES = {
-    "23505": Kind.UNIQUE,
-    "23P01": Kind.UNIQUE,
-    "23503": Kind.FOREIGN_KEY,
-    "23502": Kind.NOT_NULL,
-    "23514": Kind.CHECK,
-}
-
-
-def _of_postgresql(sqlstate: str, diag: Any) -> Violation:
+def _of_postgresql(kind: Violated | None, diag: Any) -> Violation:
+    if diag is None:
+        return Violation(kind)
     columns = (diag.column_name,) if diag.column_name else ()
-    return Violation(_SQLSTATES.get(sqlstate), diag.table_name, diag.constraint_name, columns)
+    return Violation(kind, diag.table_name, diag.constraint_name, columns)
 
 
-_SQLITE_NAMES = {
-    "SQLITE_CONSTRAINT_UNIQUE": Kind.UNIQUE,
-    "SQLITE_CONSTRAINT_PRIMARYKEY": Kind.KEY,
-    "SQLITE_CONSTRAINT_ROWID": Kind.KEY,
-    "SQLITE_CONSTRAINT_FOREIGNKEY": Kind.FOREIGN_KEY,
-    "SQLITE_CONSTRAINT_NOTNULL": Kind.NOT_NULL,
-    "SQLITE_CONSTRAINT_CHECK": Kind.CHECK,
-    "SQLITE_CONSTRAINT_TRIGGER": Kind.CHECK,
-}
+_SQLITE_KEYS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 
 
-def _of_sqlite(name: str, message: str) -> Violation:
-    kind = _SQLITE_NAMES.get(name)
-    _, _, named = message.partition("failed: ")
+def _of_sqlite(kind: Violated | None, cause: Any) -> Violation:
+    is_key = getattr(cause, "sqlite_errorname", None) in _SQLITE_KEYS
+    _, _, named = str(cause).partition("failed: ")
     index = re.fullmatch(r"index '(.+)'", named)
     if index is not None:
         return Violation(kind, constraint=index[1])
-    if kind is Kind.CHECK:
+    if kind is Violated.CHECK:
         return Violation(kind, constraint=named or None)
     places = [place.strip().rpartition(".") for place in named.split(",") if "." in place]
     if not places:
-        return Violation(kind)
-    return Violation(kind, places[0][0], None, tuple(column for _, _, column in places))
+        return Violation(kind, is_key=is_key)
+    columns = tuple(column for _, _, column in places)
+    return Violation(kind, places[0][0], None, columns, is_key)
 
 
-_MYSQL_NUMBERS = {
-    1062: Kind.UNIQUE,
-    1586: Kind.UNIQUE,
-    1451: Kind.FOREIGN_KEY,
-    1452: Kind.FOREIGN_KEY,
-    1216: Kind.FOREIGN_KEY,
-    1217: Kind.FOREIGN_KEY,
-    1048: Kind.NOT_NULL,
-    1364: Kind.NOT_NULL,
-    3819: Kind.CHECK,
-    4025: Kind.CHECK,
-}
-
-
-def _of_mysql(cause: Any) -> Violation:
-    arguments: Sequence[Any] = getattr(cause, "args", ())
-    number = arguments[0] if arguments and isinstance(arguments[0], int) else None
+def _of_mysql(kind: Violated | None, cause: Any) -> Violation:
+    arguments: Sequence[Any] = cause.args
     message = str(arguments[1]) if len(arguments) > 1 else str(cause)
-    kind = _MYSQL_NUMBERS.get(number) if number is not None else None
     match kind:
-        case Kind.UNIQUE:
+        case Violated.UNIQUE:
             # The value comes first and may say anything; the key comes last.
             found = re.search(r"for key '(?:([^'.]+)\.)?([^']+)'$", message)
             table, key = (found[1], found[2]) if found else (None, None)
-            return Violation(Kind.KEY if key == "PRIMARY" else kind, table, key)
-        case Kind.FOREIGN_KEY:
+            return Violation(kind, table, key, is_key=key == "PRIMARY")
+        case Violated.FOREIGN_KEY:
             found = re.search(r"\(`[^`]+`\.`([^`]+)`, CONSTRAINT `([^`]+)`", message)
             return Violation(kind, found[1], found[2]) if found else Violation(kind)
-        case Kind.NOT_NULL:
+        case Violated.NOT_NULL:
             found = re.search(r"(?:Column|Field) '([^']+)'", message)
             return Violation(kind, columns=(found[1],) if found else ())
-        case Kind.CHECK:
+        case Violated.CHECK:
             found = re.search(
                 r"[`']([^`']+)[`'] (?:is violated|failed for `[^`]+`\.`([^`]+)`)", message
             )
             return Violation(kind, found[2], found[1]) if found else Violation(kind)
     return Violation(kind)
-
-
-def _is_check_of_mysql(error: DBAPIError) -> bool:
-    """Drivers of MySQL's and MariaDB's call a violated constraint an operational error."""
-    arguments: Sequence[Any] = getattr(error.orig, "args", ())
-    return bool(arguments) and arguments[0] in _MYSQL_NUMBERS
 
 
 def _with_columns(found: Violation, metadata: sa.MetaData) -> Violation:
@@ -169,10 +125,10 @@ def _with_columns(found: Violation, metadata: sa.MetaData) -> Violation:
             continue
         if found.constraint in (f"{table.name}_pkey", table.primary_key.name):
             columns = tuple(column.name for column in table.primary_key.columns)
-            return Violation(Kind.KEY, table.name, found.constraint, columns)
+            return replace(found, table=table.name, columns=columns, is_key=True)
         for named, columns in _named_columns(table):
             if found.constraint == named:
-                return Violation(found.kind, table.name, found.constraint, columns)
+                return replace(found, table=table.name, columns=columns)
     return found
 
 
@@ -214,19 +170,19 @@ def refusal(mapping: ResourceMapping, error: DBAPIError, *, deleting: bool = Fal
     attributes = _attributes_of(mapping, found)
     named = ", ".join(attributes)
     match found.kind:
-        case Kind.FOREIGN_KEY if deleting:
+        case Violated.FOREIGN_KEY if deleting:
             return PortalConflict(
                 f"This {kind} is still in use in this portal{_where(found)}, which keeps it from "
                 "being deleted; the portal's team can let it be deactivated instead."
             )
-        case Kind.UNIQUE | Kind.KEY if named:
+        case Violated.UNIQUE if named:
             return Uniqueness(
                 f"{named} is already in use by another {kind}; give it another value, or match the "
                 "existing one instead of creating a new one."
             )
-        case Kind.KEY if not named:
+        case Violated.UNIQUE if found.is_key:
             return _key_is_taken(mapping, found)
-        case Kind.NOT_NULL | Kind.CHECK | Kind.FOREIGN_KEY if named:
+        case Violated.NOT_NULL | Violated.CHECK | Violated.FOREIGN_KEY if named:
             return InvalidValue(
                 f"This portal's database refuses {named}: a value is missing, out of its range or "
                 "names nothing that is there; correct the attribute mapping of the identity "
@@ -314,7 +270,8 @@ def host_rules(
             "attribute mapping of the identity provider."
         ) from None
     except DBAPIError as error:
-        if not _is_check_of_mysql(error):
+        # Drivers of MySQL's and MariaDB's call a violated constraint an operational error.
+        if number_of(error.orig) is None or kind_of(error) is None:
             raise
         raise refusal(mapping, error, deleting=deleting) from None
     except StatementError as error:

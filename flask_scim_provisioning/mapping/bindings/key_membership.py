@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
-from ...scim.errors import InvalidValue, ScimError, Uniqueness
+from ...scim.errors import ScimError
 from ..errors import MappingError, Unsettled
 from ..host.conditions import RowCondition
 from ..host.keys import HostKey, KeyColumns, in_order
@@ -21,7 +21,7 @@ from ..sql.backends import CHUNK, MYSQL, chunks
 from ..sql.constraints import Violated, violation
 from .association_objects import refused_by_host, rows_by_key
 from .base import Watched
-from .membership import Membership, Moved
+from .membership import Membership, Moved, members_but, refused_row
 
 __all__ = ["KeyMembership"]
 
@@ -146,13 +146,11 @@ class KeyMembership(Membership):
         self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]
     ) -> list[HostKey]:
         """One select of keys; a list too long for one statement is compared here."""
-        named, read = self._group.parameters("group_key", group), self._member.reader(0)
+        named = self._group.parameters("group_key", group)
         if len(members) <= CHUNK:
-            found = view.execute(self._others, {**named, "member_keys": list(members)})
-            return [read(row) for row in found]
-        stay = set(members)
-        keys = (read(row) for row in view.execute(self._all, named))
-        return [key for key in keys if key not in stay]
+            named = {**named, "member_keys": list(members)}
+            return members_but(view, self._others, named, self._member, ())
+        return members_but(view, self._all, named, self._member, members)
 
     def remove_all(self, view: Viewpoint, group: HostKey) -> None:
         """Let everybody go who is here."""
@@ -234,12 +232,4 @@ class KeyMembership(Membership):
             return None
         if found.kind is Violated.FOREIGN_KEY:
             return Unsettled("The portal is removing this group; send the request again.")
-        if found.kind is Violated.UNIQUE:
-            return Uniqueness(
-                f"members: another row of {self._table.name} stands in the way of {found.label}; "
-                "remove it in the portal, or ask its team."
-            )
-        return InvalidValue(
-            f"members: this portal's database refuses a row of {self._table.name} for "
-            f"{found.label}; ask the portal's team who can be in this group."
-        )
+        return refused_row(self._table, found)

@@ -20,7 +20,7 @@ from ..sql.lists import elements_of, key_reader
 from ..sql.types import is_array
 from .association_objects import refused_by_host
 from .base import Watched
-from .membership import Membership, Moved
+from .membership import Membership, Moved, members_but
 
 __all__ = ["ListMembership"]
 
@@ -105,10 +105,8 @@ class ListMembership(Membership):
         self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]
     ) -> list[HostKey]:
         """Read the list, in SQL."""
-        stay, read = set(members), self._member.reader(0)
-        found = view.execute(self._all, self._group.parameters("group_key", group))
-        keys = (read(row) for row in found)
-        return [key for key in keys if key not in stay]
+        named = self._group.parameters("group_key", group)
+        return members_but(view, self._all, named, self._member, members)
 
     def remove_all(self, view: Viewpoint, group: HostKey) -> None:
         """Empty the list, or take the group out of those of its members."""

@@ -8,11 +8,21 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from ...scim.errors import InvalidValue, ScimError, Uniqueness
 from ..host.keys import HostKey, KeyColumns
 from ..host.viewpoint import Viewpoint
+from ..sql.constraints import Violated, Violation
 from .base import Watched
 
-__all__ = ["Membership", "MembershipStore", "Moved", "StoredMembership", "key_columns"]
+__all__ = [
+    "Membership",
+    "MembershipStore",
+    "Moved",
+    "StoredMembership",
+    "key_columns",
+    "members_but",
+    "refused_row",
+]
 
 Moved: TypeAlias = Mapping[HostKey, Sequence[HostKey]]
 """By the key of the group that they were in until now, the keys of those who were moved."""
@@ -152,3 +162,33 @@ def key_columns(columns: Any) -> KeyColumns:
     if isinstance(columns, KeyColumns):
         return columns
     return KeyColumns(tuple(columns) if isinstance(columns, tuple | list) else (columns,))
+
+
+def members_but(
+    view: Viewpoint,
+    statement: sa.Select[Any],
+    named: Mapping[str, Any],
+    member: KeyColumns,
+    stay: Sequence[HostKey],
+) -> list[HostKey]:
+    """Return the members that a statement reads, without those who stay.
+
+    :param statement: selects the member's key, and nothing else.
+    :param named: its parameters.
+    """
+    kept, read = set(stay), member.reader(0)
+    keys = (read(row) for row in view.execute(statement, named))
+    return [key for key in keys if key not in kept]
+
+
+def refused_row(table: sa.Table, found: Violation) -> ScimError:
+    """Return what is told of a row that a constraint of the host's refuses for good."""
+    if found.kind is Violated.UNIQUE:
+        return Uniqueness(
+            f"members: another row of {table.name} stands in the way of {found.label}; "
+            "remove it in the portal, or ask its team."
+        )
+    return InvalidValue(
+        f"members: this portal's database refuses a row of {table.name} for "
+        f"{found.label}; ask the portal's team who can be in this group."
+    )

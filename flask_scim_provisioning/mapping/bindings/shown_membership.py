@@ -11,7 +11,7 @@ from ...scim.errors import MutabilityError
 from ..host.keys import HostKey, KeyColumns
 from ..host.viewpoint import Viewpoint
 from .base import Watched
-from .membership import Membership, Moved
+from .membership import Membership, Moved, members_but
 
 __all__ = ["ShownMembership"]
 
@@ -62,10 +62,8 @@ class ShownMembership(Membership):
         self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]
     ) -> list[HostKey]:
         """Return who is shown beside those."""
-        stay, read = set(members), self._member.reader(0)
-        found = view.execute(self._all, self._group.parameters("group_key", group))
-        keys = (read(row) for row in found)
-        return [key for key in keys if key not in stay]
+        named = self._group.parameters("group_key", group)
+        return members_but(view, self._all, named, self._member, members)
 
     def remove_all(self, view: Viewpoint, group: HostKey) -> None:
         """Leave them to the portal."""

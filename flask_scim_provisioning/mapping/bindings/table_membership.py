@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ...scim.errors import InvalidValue, MutabilityError, ScimError, Uniqueness
+from ...scim.errors import InvalidValue, MutabilityError, ScimError
 from ..errors import MappingError, Unsettled
 from ..host.conditions import RowCondition
 from ..host.keys import HostKey, KeyColumns
@@ -21,7 +21,7 @@ from ..sql.backends import CHUNK, chunks
 from ..sql.constraints import Violated, is_no_table, violation
 from .association_objects import AssociationObjects
 from .base import Watched
-from .membership import Membership, Moved, key_columns
+from .membership import Membership, Moved, key_columns, members_but, refused_row
 
 __all__ = ["TableMembership"]
 
@@ -196,16 +196,10 @@ class TableMembership(Membership):
             foreseen = not self.of_row or self._collisions(backend) is not None
             if foreseen and found.columns and found.columns <= names:
                 return Unsettled("The portal is adding the same members; send the request again.")
-            return Uniqueness(
-                f"members: another row of {self._table.name} stands in the way of {found.label}; "
-                "remove it in the portal, or ask its team."
-            )
+            return refused_row(self._table, found)
         if found.kind is Violated.FOREIGN_KEY and found.columns & self._keys:
             return Unsettled("The portal is removing a member; send the request again.")
-        return InvalidValue(
-            f"members: this portal's database refuses a row of {self._table.name} for "
-            f"{found.label}; ask the portal's team who can be in this group."
-        )
+        return refused_row(self._table, found)
 
     def remove_members(self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]) -> None:
         """One delete for each 5,000; through the mapper, where the host listens to it."""
@@ -225,13 +219,11 @@ class TableMembership(Membership):
         self, view: Viewpoint, group: HostKey, members: Sequence[HostKey]
     ) -> list[HostKey]:
         """One select of keys; a list too long for one statement is compared here."""
-        named, read = self._group.parameters("group_key", group), self._user.reader(0)
+        named = self._group.parameters("group_key", group)
         if len(members) <= CHUNK:
-            found = view.execute(self._others, {**named, "user_keys": list(members)})
-            return [read(row) for row in found]
-        stay = set(members)
-        keys = (read(row) for row in view.execute(self._all, named))
-        return [key for key in keys if key not in stay]
+            named = {**named, "user_keys": list(members)}
+            return members_but(view, self._others, named, self._user, ())
+        return members_but(view, self._all, named, self._user, members)
 
     def remove_all(self, view: Viewpoint, group: HostKey) -> None:
         """One delete; through the mapper, where the host listens to it."""

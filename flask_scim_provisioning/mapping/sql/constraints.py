@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-__all__ = ["Violated", "Violation", "is_no_table", "violation"]
+__all__ = ["Violated", "Violation", "is_no_table", "kind_of", "number_of", "state_of", "violation"]
 
 
 class Violated(enum.Enum):
@@ -77,24 +77,29 @@ _NOT_WRITABLE = frozenset({"55000", 1288, 1348, 1394, 1395, 1471})
 """A view that takes no rows, by SQLSTATE of PostgreSQL and by error number of MySQL."""
 
 
+def kind_of(error: DBAPIError) -> Violated | None:
+    """Return which kind of constraint a failed statement has violated, where it is one of these."""
+    cause: Any = error.orig
+    # A driver of MySQL may give both; its numbers say more than the general "23000".
+    number, state = number_of(cause), state_of(cause)
+    if number is not None:
+        return _ERRNOS.get(number)
+    if state is not None:
+        return _SQLSTATES.get(state)
+    message = str(cause)
+    return next((kind for words, kind in _WORDS if words in message), None)
+
+
 def violation(error: DBAPIError, table: sa.Table) -> Violation | None:
     """Return what a failed statement has violated; None where it failed for another reason."""
     cause: Any = error.orig
-    message = str(cause)
-    # A driver of MySQL may give both; its numbers say more than the general "23000".
-    state, number = _state(cause), _number(cause)
-    if number is not None:
-        kind = _ERRNOS.get(number)
-        if kind is not None:
+    kind, message = kind_of(error), str(cause)
+    if kind is not None:
+        if number_of(cause) is not None:
             return _on_mysql(kind, message, table)
-    elif state is not None:
-        kind = _SQLSTATES.get(state)
-        if kind is not None:
+        if state_of(cause) is not None:
             return _on_postgresql(kind, cause, table)
-    else:
-        for words, kind in _WORDS:
-            if words in message:
-                return _on_sqlite(kind, message, table)
+        return _on_sqlite(kind, message, table)
     if isinstance(error, IntegrityError | DataError):
         return Violation(Violated.OTHER, None, frozenset())
     return None
@@ -103,16 +108,18 @@ def violation(error: DBAPIError, table: sa.Table) -> Violation | None:
 def is_no_table(error: DBAPIError) -> bool:
     """Say whether a statement failed because a view takes no rows."""
     cause: Any = error.orig
-    code = _number(cause) or _state(cause)
+    code = number_of(cause) or state_of(cause)
     return code in _NOT_WRITABLE or "because it is a view" in str(cause)
 
 
-def _state(cause: Any) -> str | None:
+def state_of(cause: Any) -> str | None:
+    """Return the SQLSTATE of a driver's error, where it has one."""
     found = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return found if isinstance(found, str) else None
 
 
-def _number(cause: Any) -> int | None:
+def number_of(cause: Any) -> int | None:
+    """Return the number that MySQL and MariaDB give an error."""
     arguments = getattr(cause, "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
