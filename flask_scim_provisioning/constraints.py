@@ -44,8 +44,11 @@ def foreign(
     return Unnamed("fk", mine, make)
 
 
-def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
+def index(name: str, *columns: str, only: str | None = None, is_unique: bool = False) -> Unnamed:
     """Declare an index.
+
+    A unique one has a name on every database, so that a migration can add it to a table that is
+    there, and take it away again.
 
     :param only: SQL of what holds for the rows that the index has, where a database can leave the
         others out. An index of all rows would tempt SQLite to walk it for ``IS NULL``.
@@ -53,7 +56,9 @@ def index(name: str, *columns: str, only: str | None = None) -> Unnamed:
     where: dict[str, Any] = {}
     if only is not None:
         where["postgresql_where"] = where["sqlite_where"] = sa.text(only)
-    return Unnamed("ix", columns, lambda given: sa.Index(given or name, *columns, **where))
+    return Unnamed(
+        "ix", columns, lambda given: sa.Index(given or name, *columns, unique=is_unique, **where)
+    )
 
 
 def named(metadata: sa.MetaData, table: str, *items: Unnamed) -> tuple[Any, ...]:

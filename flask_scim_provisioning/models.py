@@ -253,7 +253,7 @@ class Activity(_Own):
         return named(
             cls.metadata,
             cls.__tablename__,
-            unique("fold"),
+            index("ix_scim_activity_fold", "fold", is_unique=True),
             index("ix_scim_activity_page", "integration_id", "id"),
             # Few entries need attention, and few are refused.
             index("ix_scim_activity_attention", *attention, only="attention IS NOT NULL"),

@@ -17,8 +17,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from ..mapping.access import searching
 from ..mapping.resources import ResourceMapping
 from ..scim.bulk import (
@@ -46,9 +44,9 @@ from .answers import Resource
 from .bulk_order import in_order_of_names, is_plain, lock_links, require_enabled
 from .changes import view_of
 from .database_errors import kind_of_error, traceback_of
-from .scope import Scope, refuse_removed, transact
+from .scope import Scope, transact
 from .subjects import name_in
-from .work import Batch, DatabaseUnavailable, begin_writing, ends_transaction, savepoint
+from .work import Batch, begin_writing, ends_transaction, savepoint
 
 __all__ = ["run_bulk"]
 
@@ -69,6 +67,7 @@ def run_bulk(
     :param mappings: by endpoint, without its slash.
     :raises DatabaseUnavailable: when the database can't do all of it; then nothing was changed.
     :raises IntegrationDisabled: when it was disabled meanwhile; then nothing was changed either.
+    :raises Unauthorized: when the integration was removed meanwhile, the same.
     """
     steps = schedule(request.operations)
     if request.fail_on_errors is None:
@@ -91,12 +90,7 @@ def run_bulk(
             batch.write(scope.session)
         return results, batch
 
-    try:
-        results, batch = scope.work.run(scope.session, work)
-    except (IntegrityError, DatabaseUnavailable) as error:
-        if not isinstance(error, DatabaseUnavailable) or error.reached:
-            refuse_removed(scope, error)
-        raise
+    results, batch = scope.work.run(scope.session, work)
     for announce in batch.announcements:
         announce()
     return results

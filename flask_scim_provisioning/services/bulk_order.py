@@ -128,7 +128,8 @@ def require_enabled(scope: Scope, *, locked: bool = False) -> None:
 @functools.lru_cache(maxsize=64)
 def _integration(models: Models) -> sa.Select[Any]:
     table = models.integration.__table__
-    return sa.select(table.c.enabled).where(table.c.id == sa.bindparam("integration"))
+    is_it = table.c.id == sa.bindparam("integration")
+    return sa.select(table.c.enabled).where(is_it, table.c.removed.is_(None))
 
 
 @functools.lru_cache(maxsize=64)

@@ -8,18 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..dialects import Dialect
 from ..models import Models
 from ..scim.elements import Budget
-from ..scim.errors import Unauthorized
 from ..scim.limits import Limits
 from .work import Immediate, Work
 
-__all__ = ["Origin", "Scope", "refuse_removed", "transact"]
+__all__ = ["Origin", "Scope", "transact"]
 
 T = TypeVar("T")
 
@@ -79,23 +76,5 @@ def transact(scope: Scope, work: Callable[[], T]) -> T:
     """Run ``work`` in a transaction of its own, or in a savepoint of the batch's.
 
     :raises DatabaseUnavailable: when the database is still busy after the last attempt.
-    :raises Unauthorized: when the integration was removed meanwhile.
     """
-    try:
-        return scope.work.run(scope.session, work)
-    except IntegrityError as error:
-        if isinstance(scope.work, Immediate):
-            refuse_removed(scope, error)
-        raise
-
-
-def refuse_removed(scope: Scope, error: Exception) -> None:
-    """Refuse who names an integration that isn't there any more; what they kept has no place.
-
-    :param error: what the database said; it is asked only then, so that it costs nothing else.
-    :raises Unauthorized: when the integration is gone, as for every token that opens nothing.
-    """
-    table = scope.models.integration.__table__
-    known = sa.select(table.c.id).where(table.c.id == scope.integration_id)
-    if scope.session.connection().execute(known).first() is None:
-        raise Unauthorized from error
+    return scope.work.run(scope.session, work)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.databases import DATABASES
 from tests.portal import Portal
 
 PATIENCE = 1.0
@@ -88,20 +87,6 @@ def members(portal: Portal) -> list[str]:
     return [member.username for member in portal.team("team").members]
 
 
-KNOWN = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="adding a member reads their link without a lock",
-)
-
-
-def unless(*kinds: str) -> Any:
-    """Mark a test of each kind of database, of which some don't keep it yet."""
-    cases = [pytest.param(kind, marks=KNOWN if kind in kinds else ()) for kind in DATABASES]
-    return pytest.mark.parametrize("database", cases, indirect=True)
-
-
-@unless("postgresql", "mariadb")
 def test_who_is_being_deleted_is_not_added(portal: Portal) -> None:
     delete, add = requests(portal)
     deleted, added = raced(portal, "UPDATE", "scim_user_link", delete, add)
@@ -111,7 +96,6 @@ def test_who_is_being_deleted_is_not_added(portal: Portal) -> None:
     assert members(portal) == []
 
 
-@unless("postgresql")
 def test_who_is_being_added_is_deleted_with_the_membership(portal: Portal) -> None:
     delete, add = requests(portal)
     assert raced(portal, "INSERT", "team_member", add, delete) == (204, 204)

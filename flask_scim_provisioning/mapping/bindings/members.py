@@ -183,6 +183,8 @@ class MembersOfAKind:
                 # a lock finds is of now, while a plain read is of the transaction's beginning.
                 locked = view.connection.scalars(self._lock_links, {"ids": list(part)})
                 part = locked.all()
+            if not part:
+                continue
             for row in view.execute(statement, {"ids": list(part), **here}):
                 found[row[0]] = (read(row), row[1] is not None)
         return {each: found[each] for each in ids if each in found}
