@@ -239,8 +239,8 @@ REFUSED = "outcome <> 'ok'"
 class Activity(_Own):
     """One request that changed something or failed, or one act of an administrator.
 
-    It refers to its integration without a foreign key: what happened is true whatever becomes of
-    the integration. Refusals of one kind within an hour share a row, found by ``fold``: ``at`` is
+    Its integration is there for good: one that is removed keeps its row, and so its history.
+    Refusals of one kind within an hour share a row, found by ``fold``: ``at`` is
     when the first of them came, ``last_at`` the latest.
     """
 
@@ -253,6 +253,7 @@ class Activity(_Own):
         return named(
             cls.metadata,
             cls.__tablename__,
+            foreign("integration_id", "scim_integration.id"),
             index("ix_scim_activity_fold", "fold", is_unique=True),
             index("ix_scim_activity_page", "integration_id", "id"),
             # Few entries need attention, and few are refused.

@@ -214,7 +214,9 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
 
 
 def without_names(statement: str) -> str:
-    return re.sub(r"CONSTRAINT \S+ |(?<=CREATE INDEX )\S+", "", statement)
+    return re.sub(
+        r"CONSTRAINT \S+ |(?<=CREATE INDEX )\S+|(?<=CREATE UNIQUE INDEX )\S+", "", statement
+    )
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=CONVENTIONS)

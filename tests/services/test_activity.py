@@ -405,7 +405,7 @@ def plan_of(connection: sa.Connection, statement: str, parameters) -> str:
 
 
 @pytest.fixture
-def large_log(engine, session, models, created):
+def large_log(engine, session, models, created, create):
     """A log in which few of very many entries were refused; statistics are up to date."""
     table = models.activity.__table__
     usual = {
@@ -415,7 +415,8 @@ def large_log(engine, session, models, created):
         "at": datetime.now(UTC),
         "outcome": "ok",
     }
-    others = [uuid.uuid4() for _ in range(19)]
+    others = [create(name=f"Other {number}").integration.id for number in range(19)]
+    session.commit()
     with engine.begin() as connection:
         connection.execute(
             sa.insert(table),
