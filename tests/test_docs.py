@@ -17,6 +17,7 @@ with the same files, and with an ``app`` that isn't registered yet.
 
 from __future__ import annotations
 
+import ast
 import configparser
 import os
 import re
@@ -31,6 +32,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+import flask_scim_provisioning
+import flask_scim_provisioning.testing
 from flask_scim_provisioning.scim import errors
 from flask_scim_provisioning.services import signals
 from flask_scim_provisioning.settings import SETTINGS
@@ -194,6 +197,49 @@ def test_blocks_for_another_machine_call_what_is_known(page: Path) -> None:
 def _command(line: str) -> str:
     """Return what a line calls, whatever it sets in the environment before."""
     return Path(next(word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word))).name
+
+
+def _imports(page: Path) -> set[str]:
+    """Return what a page imports of the package, with the module in front."""
+    found = set()
+    for block in blocks_of(page):
+        if block.info != "python":
+            continue
+        for node in ast.walk(ast.parse(block.code)):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+    return {name for name in found if name.partition(".")[0] == "flask_scim_provisioning"}
+
+
+def test_pages_import_only_public_names() -> None:
+    public = {
+        f"{module.__name__}.{name}"
+        for module in (flask_scim_provisioning, flask_scim_provisioning.testing)
+        for name in module.__all__
+    }
+    private = {str(page): names for page in PAGES if (names := _imports(page) - public)}
+    assert private == {}
+
+
+def test_public_names_are_documented() -> None:
+    text = (DOCS / "reference" / "public.md").read_text(encoding="utf-8")
+    assert [name for name in flask_scim_provisioning.__all__ if f"`{name}`" not in text] == [
+        "Provisioning"  # with its import
+    ]
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """The pages of the gallery are reached from its index."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = {ROOT / target for target in re.findall(r"\]\(([\w./-]+\.(?:md|png))", text)}
+    assert [str(target) for target in linked if not target.is_file()] == []
+    inner = {"changelog.md", "index.md", "performance-protocol.md", "performance-results.md"}
+    pages = {page for page in DOCS.rglob("*.md") if "_build" not in page.parts}
+    pages -= {DOCS / name for name in inner}
+    pages -= {page for page in pages if page.parent.name == "gallery" and page.stem != "index"}
+    assert sorted(str(page) for page in pages - linked) == []
 
 
 @pytest.fixture(scope="module")
