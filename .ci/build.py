@@ -2,8 +2,8 @@
 
 ``python .ci/build.py FOLDER`` builds what stands in the present folder. ``SOURCE_DATE_EPOCH`` says
 which time the files have; without it, that of the last commit. Setuptools obeys it in the wheel; in
-the sdist it leaves the times and owners of this machine, so that the archive is written anew. Then both
-are looked into: they have what they should, and nothing else.
+the sdist it leaves the times and owners of this machine, so that the archive is written anew. Then
+both are looked into: they have what they should, and nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stranger's walk: an empty folder, an empty environment, the wheel, and the tutorial typed in order.
+"""A stranger's walk: an empty folder and environment, the wheel, the tutorial typed in order.
 
 ``python .ci/walk.py WHEEL`` makes both below a temporary folder, and stops at the first error or
 warning. Blocks of ``python`` are typed into one interpreter and those of ``bash`` and ``sh`` into a
