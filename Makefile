@@ -46,8 +46,8 @@ sbom: dist  ## List what the wheel brings along, as CycloneDX.
 	mkdir -p sbom build
 	$(PYTHON) -m venv build/sbom
 	build/sbom/bin/pip install --quiet dist/*.whl
-	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
-		--of JSON -o sbom/flask-scim-provisioning.cdx.json build/sbom/bin/python
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON \
+		-o sbom/flask-scim-provisioning.cdx.json build/sbom/bin/python
 
 audit: .venv/release  ## Look for known vulnerabilities.
 	$(BIN)/python .ci/audit.py

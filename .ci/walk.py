@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,11 +22,9 @@ import venv
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-ADDRESS = "http://127.0.0.1:5000"
+ADDRESS = "127.0.0.1:5000"  # as the tutorial has it; the walk takes a port that is free
 _BLOCK = re.compile(r"^```(?P<info>python|bash|sh)\n(?P<code>.*?)^```$", re.M | re.S)
 _PATH = re.compile(r"# ([\w./-]+\.\w+)")
 # Flask says this of every server that isn't made for production.
@@ -53,6 +52,7 @@ class Walk:
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         self.folder = folder
+        self.port = free_port()
         self.wheel = wheel
         environment = folder / "environment"
         venv.create(environment, with_pip=True)
@@ -62,13 +62,13 @@ class Walk:
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "FLASK_RUN_PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "error",
         }
         for name, value in os.environ.items():
             if name.startswith(("PIP_", "SSL_", "REQUESTS_")) or name.lower().endswith("_proxy"):
                 self.environment[name] = value
-        self.output: list[str] = []
         self.typist: subprocess.Popen[str] | None = None
 
     def shell(self, command: str, *, quiet: bool = False, code: int = 0) -> str:
@@ -164,14 +164,19 @@ class Walk:
             if server.poll() is not None:
                 raise SystemExit(f"The portal stopped:\n{log.read_text(encoding='utf-8')}")
             try:
-                urlopen(ADDRESS, timeout=5).close()
-            except HTTPError:
-                return  # it answers; the tutorial's portal has no first page
-            except URLError:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            except OSError:
                 time.sleep(0.1)
             else:
                 return
         raise SystemExit("The portal doesn't answer.")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -201,17 +206,17 @@ def tutorial(walk: Walk) -> None:
             else:
                 said = walk.shell(line)
                 if " scim create " in line:
-                    endpoint, token = printed(said)
+                    endpoint, token = printed(walk, said)
     walk.close()
 
 
-def printed(said: str) -> tuple[str, str]:
-    """Return the endpoint and the token that ``flask scim create`` has printed."""
+def printed(walk: Walk, said: str) -> tuple[str, str]:
+    """Return the endpoint, as it is served, and the token that ``flask scim create`` printed."""
     endpoint = re.search(r"^Endpoint: +(\S+)$", said, re.M)
     token = re.search(r"^Token: +(\S+)$", said, re.M)
     if endpoint is None or token is None:
         raise SystemExit(f"It printed no endpoint and token:\n{said}")
-    return endpoint[1], token[1]
+    return endpoint[1].replace(ADDRESS, f"127.0.0.1:{walk.port}"), token[1]
 
 
 def migration(walk: Walk) -> None:
@@ -233,7 +238,8 @@ def migration(walk: Walk) -> None:
             print(f"sqlite> {statement}", flush=True)
             connection.execute(statement)
     walk.shell("flask scim doctor")
-    endpoint, token = printed(walk.shell('flask scim create --name "Entra ID" --provider entra'))
+    said = walk.shell('flask scim create --name "Entra ID" --provider entra')
+    endpoint, token = printed(walk, said)
     with walk.served("flask run"):
         walk.shell(f"SCIM_TOKEN={token} flask scim simulate entra --endpoint {endpoint} --cleanup")
 

@@ -40,7 +40,6 @@ class Picture:
 
 PICTURES: Mapping[str, Picture] = {
     "console": Picture("/{entra}", 940),
-    "integrations": Picture("/", 620),
     "create": Picture("/new", 900),
     "connect": Picture("/{entra}/connect", 900),
     "activity": Picture("/{entra}/activity", 900),

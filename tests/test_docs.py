@@ -21,6 +21,7 @@ import ast
 import configparser
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -240,6 +241,13 @@ def test_the_readme_leads_to_every_page() -> None:
     pages -= {DOCS / name for name in inner}
     pages -= {page for page in pages if page.parent.name == "gallery" and page.stem != "index"}
     assert sorted(str(page) for page in pages - linked) == []
+
+
+def test_each_picture_is_made_by_the_command_and_shown() -> None:
+    made = set(runpy.run_path(str(DOCS / "pictures.py"))["PICTURES"])
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = set(re.findall(r"images/([\w-]+)\.png", text))
+    assert made == shown == {path.stem for path in (DOCS / "images").iterdir()}
 
 
 @pytest.fixture(scope="module")
