@@ -241,7 +241,8 @@ def migration(walk: Walk) -> None:
     said = walk.shell('flask scim create --name "Entra ID" --provider entra')
     endpoint, token = printed(walk, said)
     with walk.served("flask run"):
-        walk.shell(f"SCIM_TOKEN={token} flask scim simulate entra --endpoint {endpoint} --cleanup")
+        options = f"--endpoint {endpoint} --users 10 --groups 2 --cleanup"
+        walk.shell(f"SCIM_TOKEN={token} flask scim simulate entra {options}")
 
 
 def main() -> None:

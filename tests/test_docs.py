@@ -250,6 +250,24 @@ def test_each_picture_is_made_by_the_command_and_shown() -> None:
     assert made == shown == {path.stem for path in (DOCS / "images").iterdir()}
 
 
+@pytest.mark.parametrize("contract", ["floors", "mapping"])
+def test_the_architecture_has_the_floors_of_the_contracts(contract: str) -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    section = config[f"importlinter:contract:{contract}"]
+    beside = section.get("exhaustive_ignores", "").split()
+    floors = [set(line.split(" | ")) for line in section["layers"].strip().splitlines()]
+    text = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    table = next(
+        part for part in text.split("\n\n") if f"`{min(floors[0])}`" in part and "| Floor |" in part
+    )
+    told: dict[str, set[str]] = {}
+    for floor, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M):
+        told.setdefault(floor, set()).update(re.findall(r"`(\w+)`", names))
+    assert list(told.values()) == floors
+    assert all(re.search(rf"\| \W \| `{name}` \|", table) for name in beside)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Build the documentation, warnings being errors; return a function from a page to its text."""
