@@ -29,10 +29,12 @@ _BLOCK = re.compile(r"^```(?P<info>python|bash|sh)\n(?P<code>.*?)^```$", re.M | 
 _PATH = re.compile(r"# ([\w./-]+\.\w+)")
 # Flask says this of every server that isn't made for production.
 _EXPECTED = "WARNING: This is a development server."
+# The connections of a pool end with the process; Python 3.13 and later would tell of each.
+_WARNINGS = "error,ignore::ResourceWarning"
 # Flask-Migrate's own env.py asks Flask-SQLAlchemy for this first; Alembic leaves out indexes on
 # expressions on SQLite, as docs/how-to/migrate.md says.
 _MIGRATE = (
-    "error,ignore:'get_engine' is deprecated:DeprecationWarning,"
+    f"{_WARNINGS},ignore:'get_engine' is deprecated:DeprecationWarning,"
     "ignore:autogenerate skipping metadata-specified expression-based index:UserWarning"
 )
 
@@ -64,7 +66,7 @@ class Walk:
             "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "FLASK_RUN_PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONWARNINGS": "error",
+            "PYTHONWARNINGS": _WARNINGS,
         }
         for name, value in os.environ.items():
             if name.startswith(("PIP_", "SSL_", "REQUESTS_")) or name.lower().endswith("_proxy"):
