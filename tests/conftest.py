@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .compiled import keep_builders
 from .databases import DATABASES, drop_database, drop_tables, embedded_postgresql, empty_database
 
 if TYPE_CHECKING:
     from .portal import Portal
 
+
+keep_builders()
 
 STRICT = "SCIM_TEST_STRICT" in os.environ
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from .compiled import share_statements
+
 __all__ = [
     "DATABASES",
     "drop_database",
@@ -136,6 +138,7 @@ _LARGEST = 1_000_000  # bytes of a table that is emptied rather than made anew
 
 def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Make a portal's tables in a database that may have others; where it has these, empty them."""
+    share_statements(engine)
     url = engine.url.render_as_string(hide_password=False)
     match engine.dialect.name:
         case "sqlite":
