@@ -27,6 +27,7 @@ from flask_scim_provisioning.scim.catalogue import group_resource_type, user_res
 from flask_scim_provisioning.services.signals import NAMESPACE
 
 from .client import ScimClient
+from .compiled import assemble_once
 from .databases import make_tables
 from .mapping.hosts import URN, open_portal, unusual
 from .portal import Host, Portal, build_portal, write_ahead
@@ -136,6 +137,7 @@ def _with_extension(url: str) -> Portal:
     app = Flask("clubs")
     app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
     models.db.init_app(app)
+    assemble_once(models.provisioning)
     models.provisioning.init_app(app, admin_required=lambda: False)
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
