@@ -18,7 +18,7 @@ from flask_scim_provisioning import Provisioning
 
 __all__ = ["assemble_once", "keep_builders", "share_statements"]
 
-_MOST = 4_000  # statements of one kind of engine
+_MOST = 1_500  # statements of one kind of engine
 
 _DIALECTS: dict[Hashable, tuple[sa.Dialect, Any]] = {}
 """The dialect, and the statements compiled with it, of the engines that are alike."""

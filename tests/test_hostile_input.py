@@ -235,7 +235,11 @@ BODIES: dict[str, bytes | str] = {
 
 def test_bodies_that_are_no_resource(victim: Victim) -> None:
     """To every endpoint that reads a body, as the media types that it reads."""
-    for body in BODIES.values():
+    bodies = BODIES.values()
+    if victim.portal.engine.dialect.name != "sqlite":
+        # What is too large is refused before a database sees it.
+        bodies = [body for body in bodies if len(body) < 10_000]
+    for body in bodies:
         for method, path in (
             ("POST", "/Users"),
             ("POST", "/Groups"),

@@ -32,6 +32,7 @@ from .databases import make_tables
 from .mapping.hosts import URN, open_portal, unusual
 from .portal import Host, Portal, build_portal, write_ahead
 from .snapshots import snapshot
+from .thorough import examples
 
 OWN = "urn:example:params:scim:schemas:portal:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -428,7 +429,7 @@ def once(elements: list[Any]) -> list[Any]:
 
 DIALECTS = ("generic", "entra", "okta")
 few = settings(
-    max_examples=4,
+    max_examples=examples(10),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
