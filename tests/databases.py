@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .compiled import share_statements
 
 __all__ = [
     "DATABASES",
+    "database_of",
     "drop_database",
     "drop_tables",
     "embedded_postgresql",
@@ -125,6 +126,17 @@ def drop_tables(url: str) -> None:
                 connection.exec_driver_sql(f"DROP VIEW `{view}`")
             for table in sa.inspect(connection).get_table_names():
                 connection.exec_driver_sql(f"DROP TABLE `{table}`")
+
+
+def database_of(kind: str, folder: Path, server_databases: Callable[[str], str]) -> Iterator[str]:
+    """Yield the URL of a database of a kind for ``make_tables``, as a fixture does."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'portal.sqlite3'}"
+        return
+    url = server_databases(kind)
+    yield url
+    if kind == "mariadb":
+        drop_tables(url)
 
 
 _STANDING: dict[str, sa.MetaData] = {}

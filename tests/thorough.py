@@ -1,6 +1,7 @@
 """How much is left to chance: some of it in each run, and more where there is time for it.
 
-With ``SCIM_TEST_THOROUGH`` in its environment, a run takes more seeds and more examples.
+With ``SCIM_TEST_THOROUGH`` in its environment, a run takes more seeds and more examples, and does
+on each database what is done on one otherwise.
 """
 
 from __future__ import annotations
