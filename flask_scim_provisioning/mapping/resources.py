@@ -150,6 +150,11 @@ class ResourceMapping:
     def _references(self) -> tuple[str, ...]:
         return tuple(key for key, binding in self.bindings.items() if binding.refers)
 
+    @functools.cached_property
+    def naming_keys(self) -> tuple[str, ...]:
+        """The attributes that name other resources by their keys in the host's row."""
+        return tuple(key for key, binding in self.bindings.items() if binding.names_by_key)
+
     def refers(self, values: Mapping[str, Any]) -> bool:
         """Say whether values refer to other resources, by their ids."""
         return any(values.get(key) for key in self._references)

@@ -309,7 +309,8 @@ def modify_resource(
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
     wanted = Projection.inside(
-        mapping.resource_type, [*touched, mapping.lookup_key, "externalId"]
+        mapping.resource_type,
+        [*touched, mapping.lookup_key, "externalId", *mapping.naming_keys],
     )
     # An answer is made of the object too, where it says the same as reading once more.
     with_entity = wants_body or writing.needs_entity(mapping, touched)

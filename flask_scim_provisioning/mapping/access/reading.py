@@ -60,6 +60,8 @@ class Found:
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
     :ivar entity: the host's object, where it was read with the row.
+    :ivar named: what was read of attributes that name another resource by its key: the attributes
+        of the host's object with their values, and the values in the row.
     """
 
     host_key: HostKey
@@ -70,6 +72,7 @@ class Found:
     stored: dict[str, Any]
     flat: dict[str, Any]
     entity: Any = None
+    named: dict[str, tuple[dict[str, Any], Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class ReadPlan:
     :ivar columns: what is selected; the link's columns come first.
     :ivar key: reads the host's key from a row.
     :ivar plain: attributes whose column is their value, and where it is in a row.
+    :ivar naming: attributes that name another resource by its key, where they begin and end in a
+        row, and the attributes of the host's object.
     :ivar related: bindings that are read for a whole page at once.
     :ivar whole: attributes that the link keeps, and ``stored`` those that have a remainder there.
     """
@@ -96,6 +101,7 @@ class ReadPlan:
     meta: bool
     default_active: bool
     keys: tuple[str, ...] = ()
+    naming: tuple[tuple[str, int, int, tuple[str, ...]], ...] = ()
     statements: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -127,6 +133,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
     whole: set[str] = set()
     stored: set[str] = set()
     related: list[Binding] = []
+    naming: list[tuple[str, int, int, tuple[str, ...]]] = []
     for key in keys:
         binding = mapping.bindings[key]
         if key in ("id", "meta"):
@@ -141,7 +148,10 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
             plain.append((key, len(columns)))
         else:
             readers.append((key, binding.reader(len(columns))))
+        start = len(columns)
         columns.extend(binding.expressions)
+        if binding.names_by_key:
+            naming.append((key, start, len(columns), binding.naming))
     statement = table.linked(*columns).where(links.deleted.is_(None), *table.boundaries())
     return ReadPlan(
         mapping,
@@ -157,6 +167,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         "meta" in keys,
         ACTIVE in whole,
         tuple(keys),
+        tuple(naming),
     )
 
 
@@ -494,8 +505,18 @@ def _locked(
             return None
         if entity:
             found[0].entity = rows[0][-1]
+            found[0].named = _named_by(plan, rows[0])
         return found[0]
     raise Unsettled("The portal's people are changing while they are read; send the request again.")
+
+
+def _named_by(plan: ReadPlan, row: Row) -> dict[str, tuple[dict[str, Any], Row]]:
+    """Return what ``Found.named`` tells; the host's object is the last of the row."""
+    values = sa.inspect(row[-1]).dict
+    return {
+        key: ({name: values.get(name) for name in names}, row[start:stop])
+        for key, start, stop, names in plan.naming
+    }
 
 
 def _locked_statement(plan: ReadPlan, *, locking: bool, entity: bool) -> Any:

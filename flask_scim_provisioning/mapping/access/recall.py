@@ -8,8 +8,8 @@ database, a listener that sends statements of its own, a row that SCIM may not s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from ...scim.projection import Projection
 from ..bindings.base import Binding, Keeping
 from ..host.listening import hears_writes
 from ..host.viewpoint import Viewpoint
-from ..resources import ACTIVE, ResourceMapping
+from ..resources import ResourceMapping
 from ..sql.backends import MYSQL
 from ..sql.instants import format_datetime
 from .reading import Found, ReadPlan, Unlinked, as_found, fetch_one, plan_for
@@ -48,6 +48,8 @@ class Written:
     :ivar entity: the host's object, flushed.
     :ivar created: as the link keeps it, or as it is read.
     :ivar stored: what the link keeps.
+    :ivar is_new: whether the object was made.
+    :ivar named: what was read before, as ``Found.named``.
     :ivar changed_active: whether the state of the person was written.
     """
 
@@ -57,7 +59,13 @@ class Written:
     last_modified: datetime | str
     stored: dict[str, Any]
     external_id: str | None
+    named: Mapping[str, Any] = field(default_factory=dict)
+    is_new: bool = False
     changed_active: bool = False
+
+
+Source: TypeAlias = Callable[[Mapping[str, Any], Written, str], Sequence[Any] | None]
+"""Gives values of a row from those of the host's object; None where nobody knows them."""
 
 
 def fetch_written(
@@ -89,8 +97,7 @@ def _recalled(
         return None
     if not _is_plain(written.stored):
         return None
-    state = sa.inspect(written.entity)
-    values, backend = state.dict, view.backend
+    values, backend = _values_of(mapping, written), view.backend
     row: list[Any] = [
         resource_id,
         written.version,
@@ -99,21 +106,31 @@ def _recalled(
         written.stored,
         *mapping.table.key.values(mapping.table.key_of(written.entity)),
     ]
-    for name, is_kept in sources:
-        if name is None:
-            row.append(written.external_id)
-            continue
-        if name not in values:
-            return None  # the database has made it, or makes it when it is asked for
-        value = values[name]
-        if value is not None and not is_kept(value, backend):
+    for source in sources:
+        found = source(values, written, backend)
+        if found is None:
             return None
-        row.append(value)
+        row += found
     try:
-        found = as_found(plan, row, view)
+        resource = as_found(plan, row, view)
     except Unlinked:
         return None
-    return found if found is not None and found.flat.get(mapping.lookup_key) else None
+    return resource if resource is not None and resource.flat.get(mapping.lookup_key) else None
+
+
+def _values_of(mapping: ResourceMapping, written: Written) -> Mapping[str, Any]:
+    """Return what the host's object has, without asking the database for what it hasn't.
+
+    What a new one was never given is NULL in its row, unless something has a default for it.
+    """
+    state = sa.inspect(written.entity)
+    values: dict[str, Any] = state.dict
+    if not written.is_new:
+        return values
+    there = {**mapping.table.kept("nothing by itself", mapping.table.nothing), **values}
+    for name in state.expired_attributes:
+        there.pop(name, None)
+    return there
 
 
 def _is_left_alone(mapping: ResourceMapping, view: Viewpoint, written: Written) -> bool:
@@ -136,11 +153,11 @@ def _is_left_alone(mapping: ResourceMapping, view: Viewpoint, written: Written) 
     return known
 
 
-def _sources(plan: ReadPlan) -> tuple[tuple[str | None, Trust], ...] | None:
-    """Return the object's attributes that a row of the plan consists of, after its key.
+def _sources(plan: ReadPlan) -> tuple[Source, ...] | None:
+    """Return what gives the values of a row of the plan, after its key.
 
-    None for the external id. There are none where a value isn't an attribute of the object, or may
-    be another one when it is read.
+    There are none where a value isn't an attribute of the object, or may be another one when it is
+    read.
     """
     mapping = plan.mapping
     mapper = mapping.table.mapper
@@ -150,25 +167,43 @@ def _sources(plan: ReadPlan) -> tuple[tuple[str | None, Trust], ...] | None:
         return None
     if lookup not in plan.stored and lookup not in plan.whole:
         return None
-    sources: list[tuple[str | None, Trust]] = []
+    sources: list[Source] = []
     for key in plan.keys:
         binding = mapping.bindings[key]
         if key in ("id", "meta") or binding.keeping is Keeping.LINK:
             continue
         if binding.keeping is Keeping.APART and key == "externalId":
-            sources.append((None, _never))
-            continue
-        found = _sources_of(mapping, binding)
-        if found is None:
-            return None
-        sources += found
+            sources.append(lambda _values, written, _backend: (written.external_id,))
+        elif binding.naming:
+            sources.append(_named(key, binding))
+        else:
+            found = _attributes(mapping, binding)
+            if found is None:
+                return None
+            sources += found
     return tuple(sources)
 
 
-def _sources_of(mapping: ResourceMapping, binding: Binding) -> list[tuple[str | None, Trust]] | None:
+def _named(key: str, binding: Binding) -> Source:
+    """Return what gives the row of an attribute that names another resource."""
+    nothing = (None,) * len(binding.expressions)
+
+    def read(values: Mapping[str, Any], written: Written, _backend: str) -> Sequence[Any] | None:
+        if any(name not in values for name in binding.naming):
+            return None
+        if all(values[name] is None for name in binding.naming):
+            return nothing
+        before, row = written.named.get(key, ({}, ()))
+        same = before and all(values[name] == before[name] for name in binding.naming)
+        return row if same and binding.names_by_key else None
+
+    return read
+
+
+def _attributes(mapping: ResourceMapping, binding: Binding) -> list[Source] | None:
     if binding.keeping is not Keeping.ROW or has_own_setter(binding):
         return None
-    sources: list[tuple[str | None, Trust]] = []
+    sources: list[Source] = []
     for expression in binding.expressions:
         if not isinstance(expression, sa.Column) or expression.table is None:
             return None
@@ -179,12 +214,18 @@ def _sources_of(mapping: ResourceMapping, binding: Binding) -> list[tuple[str | 
         columns = mapping.table.mapper.column_attrs[name].columns
         if len(columns) != 1 or columns[0].table is not mapping.table.mapper.local_table:
             return None
-        sources.append((name, trust))
+        sources.append(_attribute(name, trust))
     return sources
 
 
-def _never(_value: Any, _backend: str) -> bool:
-    return False
+def _attribute(name: str, is_kept: Trust) -> Source:
+    def read(values: Mapping[str, Any], _: Written, backend: str) -> Sequence[Any] | None:
+        if name not in values:
+            return None  # the database has made it, or makes it when it is asked for
+        value = values[name]
+        return (value,) if value is None or is_kept(value, backend) else None
+
+    return read
 
 
 def _trust(column: sa.Column[Any]) -> Trust | None:
@@ -232,7 +273,9 @@ _TRIGGERS: Mapping[str, str] = {
     "postgresql": """
         SELECT 1 FROM pg_class AS c WHERE c.oid = to_regclass(:quoted)
         AND c.relkind IN ('r', 'p') AND NOT c.relhasrules
-        AND NOT EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+        AND NOT EXISTS (
+            SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+        )
         """,
     "sqlite": """
         SELECT 1 FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(:name)

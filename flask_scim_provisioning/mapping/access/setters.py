@@ -132,9 +132,10 @@ def has_own_setter(binding: Binding) -> bool:
 def _own_setters(binding: Binding) -> Iterator[str]:
     for slot in binding.slots():
         write = slot.write
-        if write is not None and hasattr(write, "__qualname__"):
-            if not write.__module__.startswith(__name__.split(".")[0]):
-                yield write.__qualname__
+        if write is None or not hasattr(write, "__qualname__"):
+            continue
+        if not write.__module__.startswith(__name__.split(".")[0]):
+            yield write.__qualname__
 
 
 def name_of(mapping: ResourceMapping, key: str) -> str:

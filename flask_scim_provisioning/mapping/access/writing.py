@@ -152,7 +152,7 @@ def insert_resource(
     resource_id = _insert_link(mapping, view, host_key, stored, now, later)
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
-    view.written[resource_id] = Written(entity, 1, now, now, stored, external_id)
+    view.written[resource_id] = Written(entity, 1, now, now, stored, external_id, is_new=True)
     return host_key, resource_id
 
 
@@ -347,6 +347,7 @@ def save_changes(
             now,
             stored,
             values.get("externalId", found.flat.get("externalId")),
+            found.named,
             changed_active=ACTIVE in values,
         )
 
@@ -361,6 +362,7 @@ def note_unchanged(view: Viewpoint, found: Found) -> None:
             found.last_modified,
             found.stored,
             found.flat.get("externalId"),
+            found.named,
         )
 
 

@@ -127,6 +127,18 @@ class HostTable:
         """
         return session.get(self.model, key, options=self.kept("loading", self.loading))
 
+    def nothing(self) -> dict[str, None]:
+        """Return the attributes of a new object that are NULL where nobody gives them a value."""
+        return {
+            prop.key: None
+            for prop in self.mapper.column_attrs
+            for column in prop.columns[:1]
+            if isinstance(column, sa.Column)
+            and not column.primary_key
+            and column.default is None
+            and column.server_default is None
+        }
+
     def loading(self) -> list[Any]:
         """Return how objects are loaded, see ``load``."""
         guarded = [prop for prop in self.mapper.column_attrs if getattr(prop, "raiseload", False)]
