@@ -82,8 +82,13 @@ _HINTS = (
 
 def _may_speak_of_a_secret(text: str, hidden: frozenset[str]) -> bool:
     """Say whether it is worth to look closer."""
-    lowered = text.lower()
-    return any(hint in lowered for hint in _HINTS) or any(name in lowered for name in hidden)
+    return _hints(hidden).search(text.lower()) is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _hints(hidden: frozenset[str]) -> re.Pattern[str]:
+    """Return what finds a hint, or a name that the schemas hide."""
+    return re.compile("|".join(re.escape(each) for each in (*_HINTS, *sorted(hidden))))
 
 
 def storable_text(value: object | None, length: int) -> str | None:
@@ -203,6 +208,13 @@ def redact_path(path: str, hidden: frozenset[str] = frozenset()) -> str:
 def _redacted(value: Any, depth: int, hidden: frozenset[str]) -> Any:
     if depth > _DEEPEST:
         return "[too deep to keep]"
+    kind = type(value)
+    if kind is str:
+        return _text(value, depth, hidden)
+    if kind is dict:
+        return _object(value, depth, hidden)
+    if kind is bool or value is None:
+        return value
     match value:
         case str():
             return _text(value, depth, hidden)

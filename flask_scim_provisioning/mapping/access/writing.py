@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,12 +60,15 @@ def _write(
     with unit.session.no_autoflush, setting(unit.session) as now:
         before = was_active(mapping, entity, unit) if ACTIVE in values else None
         for key in keys:
-            if mapping.is_apart(key):
+            binding, value = mapping.bindings[key], values[key]
+            if binding.keeping is Keeping.APART:
                 continue
-            value = values[key]
-            now.what = name_of(mapping, key)
+            if binding.keeping is Keeping.LINK:  # no code of the host's is concerned
+                remainders[key] = binding.write(entity, value, unit)
+                continue
+            now.what = mapping.kept(f"what sets {key}", partial(name_of, mapping, key))
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
-                remainders[key] = mapping.bindings[key].write(entity, value, unit)
+                remainders[key] = binding.write(entity, value, unit)
         for now.what, hook in hooks(mapping, entity, values, before):
             with host_rules(mapping, ACTIVE):
                 hook(entity)
