@@ -217,7 +217,8 @@ def _by_external_id(
     def condition(backend: str) -> sa.ColumnElement[bool]:
         def same(find: Callable[[str], Slot | None]) -> sa.ColumnElement[bool]:
             slot = find("value")
-            assert slot is not None
+            if slot is None:
+                raise AssertionError("an external id has a value")
             return text.equals(
                 slot.expression,
                 "",
