@@ -25,6 +25,7 @@ from .services.activity import Action, ActivityEntry
 from .services.errors import IntegrationError, IntegrationNotFound
 from .services.health import Health, Severity
 from .services.integrations import IntegrationView
+from .services.policies import POLICIES, Policies
 from .state import current_provisioning
 
 __all__ = ["scim"]
@@ -92,6 +93,8 @@ def _cell(value: Any) -> str:
             return "yes" if value else "no"
         case str():
             return value
+        case Mapping():
+            return "; ".join(f"{name} {_cell(each)}" for name, each in value.items()) or "-"
         case Iterable():
             return "; ".join(str(each) for each in value) or "-"
         case _:
@@ -115,6 +118,13 @@ def _find(text: str, tenant: str | None) -> IntegrationView:
         tenants = ", ".join(view.tenant for view in found)
         raise click.UsageError(f"Several tenants have one: name one with --tenant ({tenants}).")
     return found[0]
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if any(not sign for _, sign, _ in pairs):
+        raise click.UsageError("Write a policy as NAME=VALUE.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _described(view: IntegrationView) -> dict[str, Any]:
@@ -238,6 +248,13 @@ def pause(integration: str, tenant: str | None, as_json: bool) -> None:
 @click.option("--name", help="Its new name.")
 @click.option("--description", help="What it is for.")
 @click.option("--provider", type=click.Choice(sorted(DIALECTS)), help="The identity provider.")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=f"What it may do to people; may be repeated. Names: {', '.join(POLICIES)}.",
+)
 @_as_json
 def edit(
     integration: str,
@@ -245,6 +262,7 @@ def edit(
     name: str | None,
     description: str | None,
     provider: str | None,
+    policies: Sequence[str],
     as_json: bool,
 ) -> None:
     """Edit the settings of an integration; endpoint, tokens and links stay."""
@@ -257,6 +275,7 @@ def edit(
         name=view.name if name is None else name,
         description=view.description if description is None else description,
         dialect=view.dialect if provider is None else provider,
+        policies=Policies.chosen(view.policies.values() | _pairs(policies)),
         actor=_ACTOR,
     )
     _print_done(changed, "saved", as_json)

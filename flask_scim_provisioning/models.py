@@ -78,6 +78,7 @@ class Integration(_Own):
     Who removes one keeps its row, so that its history can still be read: ``removed`` says since
     when, and ``former_name`` what it was called, because its name is free for another one.
     ``draft`` says that it was never enabled, ``paused`` since when requests are put off.
+    ``policies`` has those that differ from the default, by their names in ``services.policies``.
     """
 
     __tablename__ = "scim_integration"
@@ -100,6 +101,7 @@ class Integration(_Own):
     removed: Mapped[datetime | None] = mapped_column(instant())
     former_name: Mapped[str | None] = mapped_column(case_exact_string(NAME_LENGTH))
     state_since: Mapped[datetime | None] = mapped_column(instant())
+    policies: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument())
 
 
 class ServiceAccount(_Own):

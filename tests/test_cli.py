@@ -178,6 +178,11 @@ def test_edit_changes_what_is_named(flask_scim, view) -> None:
     edited = flask_scim("edit", view.name, "--name", "Renamed", "--json")
     assert (edited["name"], edited["dialect"], edited["description"]) == ("Renamed", "okta", "HR")
     assert edited["endpoint"].endswith(f"{view.id}/scim/v2")
+    assert edited["policies"]["may_grant_administrators"] is False
+    granted = flask_scim("edit", "Renamed", "--policy", "may_grant_administrators=yes", "--json")
+    assert granted["policies"]["may_grant_administrators"] is True
+    shown = flask_scim("edit", "Renamed", "--policy", "description", code=2)
+    assert "NAME=VALUE" in str(shown)
 
 
 def test_health_is_for_cron(flask_scim, portal, view) -> None:

@@ -64,6 +64,7 @@ def authenticate(
         integration_name=caller.integration_name,
         service_account_id=caller.service_account_id,
         permissions=caller.permissions,
+        policies=caller.policies,
         dialect=_dialect(caller.dialect, request),
         request_id=identity,
         base_url=state.endpoint_url(caller.tenant, caller.integration_id),

@@ -10,6 +10,7 @@ import wtforms
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
 from wtforms import (
+    BooleanField,
     Field,
     HiddenField,
     RadioField,
@@ -21,12 +22,14 @@ from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
 from ..models import DESCRIPTION_LENGTH, NAME_LENGTH
 from ..services.integrations import TYPES
+from ..services.policies import POLICIES, Choice, Flag, Number, Policies, Policy
 from .guides import PROVIDERS
 
 __all__ = [
     "ActionForm",
     "IntegrationForm",
     "IntegrationValues",
+    "PolicyForm",
     "RemoveForm",
     "RotateForm",
     "SettingsForm",
@@ -165,6 +168,40 @@ class SettingsForm(_Form):
             "description": self.description.data or "",
             "dialect": self.dialect.data or "",
         }
+
+
+class PolicyForm(SettingsForm):
+    """The settings of an integration that is there, and what it may do to people."""
+
+    def policies(self) -> Policies:
+        """Return what was chosen.
+
+        :raises IntegrationInvalid: when a value can't be used; its ``field`` says which.
+        """
+        return Policies.chosen({name: self[name].data for name in POLICIES})
+
+    def of_policies(self) -> list[Field]:
+        """Return the fields of the policies."""
+        return [self[name] for name in POLICIES]
+
+
+def _field_of(policy: Policy) -> Any:
+    """Return the form field that a policy is chosen by."""
+    match policy:
+        case Flag():
+            return BooleanField(policy.title, description=policy.explains)
+        case Choice():
+            return SelectField(
+                policy.title, description=policy.explains, choices=_choices(policy.options)
+            )
+        case Number():
+            return StringField(
+                f"{policy.title} ({policy.unit})", description=policy.explains, filters=[_stripped]
+            )
+
+
+for _name, _policy in POLICIES.items():
+    setattr(PolicyForm, _name, _field_of(_policy))
 
 
 class IntegrationForm(SettingsForm):

@@ -17,7 +17,7 @@ from ..services.names import names_of
 from ..state import current_provisioning
 from .access import acting_administrator, caller
 from .credentials import reveal_once
-from .forms import ActionForm, IntegrationForm, RemoveForm, SettingsForm, add_error, form_status
+from .forms import ActionForm, IntegrationForm, PolicyForm, RemoveForm, add_error, form_status
 from .guides import PROVIDERS, provider_named
 from .presenters import (
     EntryPage,
@@ -299,14 +299,21 @@ def _managed(integration_id: str, kind: str) -> ResponseReturnValue:
 
 
 def edit(integration_id: str) -> ResponseReturnValue:
-    """Edit the name, the description and the provider; the way to the dangerous buttons."""
+    """Edit the settings and the policies; the way to the dangerous buttons."""
     session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
-    form = SettingsForm(data={each: getattr(view, each) for each in SettingsForm.FIELDS})
+    settings = {each: getattr(view, each) for each in PolicyForm.FIELDS}
+    form = PolicyForm(data=settings | view.policies.values())
     if form.is_accepted():
         try:
             edited = integrations.update_integration(
-                session, models, tenant, view.id, actor=acting_administrator(), **form.settings()
+                session,
+                models,
+                tenant,
+                view.id,
+                actor=acting_administrator(),
+                policies=form.policies(),
+                **form.settings(),
             )
         except (IntegrationNameTaken, IntegrationInvalid) as error:
             if error.field not in form:

@@ -18,6 +18,7 @@ from ..services.failures import FailureGroup
 from ..services.health import Health, Problem, Severity, State
 from ..services.integrations import TYPES, IntegrationView
 from ..services.names import Names
+from ..services.policies import POLICIES
 from ..services.refusals import RefusedRequests
 from ..services.tokens import TokenView
 from ..state import current_provisioning
@@ -355,6 +356,21 @@ def _token_facts(view: TokenView, now: datetime) -> Iterator[tuple[str, Moment |
             yield "Replaced", None, "It goes on working until the new one was used."
 
 
+def _before(name: str, value: Any) -> str:
+    """Return what a setting was before somebody edited it."""
+    policy = POLICIES.get(name)
+    if policy is None:
+        return f"{name} was “{value}”"
+    match value:
+        case bool():
+            shown = "yes" if value else "no"
+        case None:
+            shown = "empty"
+        case _:
+            shown = str(value)
+    return f"“{policy.title}” was {shown}"
+
+
 @dataclass(frozen=True)
 class EntryPage:
     """An entry of the activity log on a page.
@@ -391,8 +407,7 @@ class EntryPage:
         detail = entry.detail or ""
         was = (entry.changes or {}).get("was")
         if was:
-            before = (f"{name} was “{value}”" for name, value in was.items())
-            detail = "; ".join(before)
+            detail = "; ".join(_before(name, value) for name, value in was.items())
         return cls(
             id=entry.id,
             title=sentence(entry, names),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ..models import Models
 from .errors import IntegrationNotFound
+from .policies import Policies
 from .work import begin_writing
 
 __all__ = [
@@ -38,6 +39,7 @@ class IntegrationView:
     :ivar paused: Since when its requests are put off; None if they aren't.
     :ivar state_since: When it was enabled, paused or disabled for the last time.
     :ivar permissions: Of the service account, ``{"USERS": ["CREATE", ...], ...}``.
+    :ivar policies: What it may do to people.
     :ivar last_used: When a token was last used, true to five minutes; None if never.
     """
 
@@ -57,6 +59,7 @@ class IntegrationView:
     service_account: str
     role: str | None
     permissions: Mapping[str, Sequence[str]]
+    policies: Policies
     last_used: datetime | None
 
 
@@ -96,6 +99,7 @@ def _views(models: Models) -> sa.Select[tuple[Any, ...]]:
             account.c.name.label("service_account"),
             role.c.name.label("role"),
             role.c.permissions,
+            integration.c.policies,
             last_used.label("last_used"),
         )
         .select_from(
@@ -110,7 +114,9 @@ def _views(models: Models) -> sa.Select[tuple[Any, ...]]:
 
 def _view(row: Any) -> IntegrationView:
     values = row._asdict()
-    return IntegrationView(**values | {"permissions": values["permissions"] or {}})
+    values["permissions"] = values["permissions"] or {}
+    values["policies"] = Policies.of(values["policies"])
+    return IntegrationView(**values)
 
 
 def list_integrations(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -35,6 +36,7 @@ from .integration_views import (
     lock_integration,
 )
 from .permissions import ensure_role
+from .policies import Policies
 from .security import log_change
 from .tokens import TokenSecret, issue_token
 from .work import run_transaction
@@ -214,6 +216,7 @@ def update_integration(
     name: str,
     description: str,
     dialect: str,
+    policies: Policies | None = None,
     actor: str | None = None,
 ) -> IntegrationView:
     """Edit the settings of an integration; its endpoint, tokens and links stay as they are.
@@ -221,6 +224,7 @@ def update_integration(
     :param name: Unique in the tenant, at most 120 characters.
     :param description: At most 500 characters.
     :param dialect: A key of ``DIALECTS``: the identity provider.
+    :param policies: What it may do to people; None leaves them as they are.
     :param actor: Who does it, for the activity log.
     :raises IntegrationNotFound: when the tenant has none with this id.
     :raises IntegrationInvalid: when a value can't be used; its ``field`` says which.
@@ -234,14 +238,19 @@ def update_integration(
     def work() -> bool:
         view = lock_integration(session, models, tenant, integration_id)
         before = {each: getattr(view, each) for each in wanted}
-        was = {each: value for each, value in before.items() if value != wanted[each]}
+        was: dict[str, Any] = {
+            each: value for each, value in before.items() if value != wanted[each]
+        }
+        values: dict[str, Any] = {each: wanted[each] for each in was}
+        if policies is not None and policies != view.policies:
+            new = policies.values()
+            was |= {
+                each: value for each, value in view.policies.values().items() if value != new[each]
+            }
+            values["policies"] = policies.document() or None
         if not was:
             return False
-        session.execute(
-            sa.update(table)
-            .where(table.c.id == view.id)
-            .values(updated=now, **{each: wanted[each] for each in was})
-        )
+        session.execute(sa.update(table).where(table.c.id == view.id).values(updated=now, **values))
         record_administration(
             session,
             models,

@@ -14,6 +14,7 @@ from ..dialects import Dialect
 from ..models import Models
 from ..scim.elements import Budget
 from ..scim.limits import Limits
+from .policies import Policies
 from .work import Immediate, Work
 
 __all__ = ["Origin", "Scope", "transact"]
@@ -41,6 +42,7 @@ class Scope:
     """Who calls, for which tenant, and what they may do: one for each request.
 
     :ivar permissions: ``"USERS:CREATE"`` and the like.
+    :ivar policies: What the integration may do to people.
     :ivar base_url: The absolute URL of the SCIM base, without a slash at its end.
     :ivar started: ``time.perf_counter()`` at the beginning of the request.
     :ivar notes: Filled by dialects and use cases wherever leniency changed something.
@@ -59,6 +61,7 @@ class Scope:
     integration_name: str
     service_account_id: uuid.UUID
     permissions: frozenset[str]
+    policies: Policies = field(default_factory=Policies)
     dialect: Dialect
     request_id: str
     base_url: str

@@ -22,6 +22,7 @@ from .errors import IntegrationInvalid, IntegrationNotFound
 from .integration_views import lock_integration
 from .patience import bounded_wait, milliseconds, note_bounded, waiting_at_most
 from .permissions import flatten_permissions
+from .policies import Policies
 from .redaction import storable_text
 from .refusals import Cause, denied
 from .scope import Origin
@@ -61,6 +62,7 @@ class Authenticated:
     dialect: str
     service_account_id: uuid.UUID
     permissions: frozenset[str]
+    policies: Policies
     token_id: uuid.UUID
     key_id: str
 
@@ -127,6 +129,7 @@ def _by_key_id(models: Models, backend: str) -> sa.Select[tuple[object, ...]]:
             integration.c.dialect,
             integration.c.enabled,
             integration.c.paused,
+            integration.c.policies,
             role.c.permissions,
             *more,
         )
@@ -219,6 +222,7 @@ def authenticate(
         dialect=row.dialect,
         service_account_id=row.service_account_id,
         permissions=frozenset().union(*(flatten_permissions(each.permissions) for each in rows)),
+        policies=Policies.of(row.policies),
         token_id=row.token_id,
         key_id=row.key_id,
     )

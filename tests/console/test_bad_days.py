@@ -204,6 +204,9 @@ def test_settings_can_be_edited(admin: Admin):
     assert "The settings of Contoso are saved." in text
     assert "Settings edited" in text
     assert "name was “Entra ID”" in text
+    admin.send("/{id}/settings", **usual, may_grant_administrators="y")
+    assert "“May make administrators” was no" in text_of(admin.get("/{id}"))
+    assert re.search(r"<input[^>]* checked [^>]*may_grant", admin.get("/{id}/settings").text)
     admin.portal.connect("Taken")
     refused = admin.send("/{id}/settings", **(usual | {"name": "Taken"}))
     assert refused.status_code == 422

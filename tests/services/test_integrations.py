@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ from flask_scim_provisioning.services.integrations import (
     remove_integration,
     update_integration,
 )
+from flask_scim_provisioning.services.policies import Choice, Flag, Number, Policies
 from flask_scim_provisioning.services.tokens import (
     authenticate,
     list_tokens,
@@ -304,6 +306,60 @@ def test_settings_can_be_edited(session, models, create) -> None:
             update_integration(*arguments, **usual | wrong)
     with pytest.raises(IntegrationNotFound):
         update_integration(session, models, "elsewhere", view.id, **usual)
+
+
+def test_policies_are_chosen_kept_and_told(session, models, created) -> None:
+    view = created.integration
+    assert view.policies == Policies()
+    edit = functools.partial(
+        update_integration,
+        session,
+        models,
+        "main",
+        view.id,
+        name=view.name,
+        description="",
+        dialect=view.dialect,
+    )
+    edited = edit(policies=Policies(may_grant_administrators=True))
+    assert edited.policies.may_grant_administrators
+    assert edit(description="x").policies == edited.policies
+    (told, *_) = [
+        entry
+        for entry in activity.recent(session, models, view.id, 10)
+        if entry.action == "integration.edited" and "description" not in entry.changes["was"]
+    ]
+    assert told.changes["was"] == {"may_grant_administrators": False}
+    assert edit(policies=Policies()).policies == Policies()
+
+
+def test_policies_of_another_release_are_left_at_their_defaults() -> None:
+    kept = {"may_grant_administrators": "perhaps", "of_tomorrow": 3}
+    assert Policies.of(kept) == Policies.of(None) == Policies()
+
+
+@pytest.mark.parametrize(
+    ("policy", "good", "bad"),
+    [
+        (Flag("t", "e"), {"yes": True, "Off": False, True: True}, ["perhaps", None, 2]),
+        (Choice("t", "e", {"a": "A"}), {"a": "a"}, ["b", None]),
+        (
+            Number("t", "e", "days", 1, 30),
+            {"": None, None: None, " 30 ": 30, 1: 1},
+            ["0", "31", "-1", "1.5", "9" * 5000, "x", "\u0665\u0665"],
+        ),
+    ],
+)
+def test_a_policy_reads_what_was_chosen_and_refuses_the_rest(policy, good, bad) -> None:
+    assert {key: policy.read(key) for key in good} == good
+    for value in bad:
+        with pytest.raises(ValueError, match=r"\.$"):
+            policy.read(value)
+
+
+def test_an_unknown_policy_is_refused_by_name() -> None:
+    with pytest.raises(IntegrationInvalid, match="There is no policy pirates"):
+        Policies.chosen({"pirates": "yes"})
 
 
 def test_a_pause_ends_by_enabling(session, models, created) -> None:

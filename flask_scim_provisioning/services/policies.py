@@ -1,0 +1,155 @@
+"""What one integration may do to people: chosen by an administrator, one row of a table for each.
+
+Forms, commands and the documentation are made of the same table, so that a policy that is declared
+here can be chosen everywhere, and one that isn't can't be chosen anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from .errors import IntegrationInvalid
+
+__all__ = ["POLICIES", "Choice", "Flag", "Number", "Policies", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A policy that is on or off."""
+
+    title: str
+    explains: str
+
+    def read(self, value: Any) -> bool:
+        """Return what was chosen.
+
+        :raises ValueError: with the sentence to show, when it is neither.
+        """
+        words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+        found = value if isinstance(value, bool) else words.get(str(value).strip().lower())
+        if found is None:
+            raise ValueError("Say yes or no.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A policy that is one of several.
+
+    :ivar options: what each is called, by its value.
+    """
+
+    title: str
+    explains: str
+    options: Mapping[str, str]
+
+    def read(self, value: Any) -> str:
+        """Return what was chosen.
+
+        :raises ValueError: with the sentence to show, when it isn't one of them.
+        """
+        if value not in self.options:
+            raise ValueError(f"Choose one of these: {', '.join(self.options)}.")
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A policy that is a whole number, or nothing.
+
+    :ivar unit: what is counted.
+    """
+
+    title: str
+    explains: str
+    unit: str
+    least: int
+    most: int
+
+    def read(self, value: Any) -> int | None:
+        """Return what was chosen; None for nothing.
+
+        :raises ValueError: with the sentence to show, when it is none, or out of its bounds.
+        """
+        text = "" if value is None else str(value).strip()
+        if not text:
+            return None
+        number = int(text) if text.isdecimal() and len(text) < 12 else None
+        if number is None or not self.least <= number <= self.most:
+            raise ValueError(f"Enter a whole number of {self.unit}, {self.least} to {self.most}.")
+        return number
+
+
+Policy: TypeAlias = Flag | Choice | Number
+
+
+def _policy(default: Any, policy: Policy) -> Any:
+    return field(default=default, metadata={"policy": policy})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The policies of one integration."""
+
+    may_grant_administrators: bool = _policy(
+        False,
+        Flag(
+            "May make administrators",
+            "Lets this directory put people into groups, and give them roles, that make "
+            "administrators of them. Without it, it is refused.",
+        ),
+    )
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any] | None) -> Policies:
+        """Return the policies that are kept with an integration.
+
+        What isn't understood is left as it is by default: another release has stored it.
+        """
+        kept: dict[str, Any] = {}
+        for name, value in (document or {}).items():
+            if name in POLICIES:
+                try:
+                    kept[name] = POLICIES[name].read(value)
+                except ValueError:
+                    continue
+        return cls(**kept)
+
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> Policies:
+        """Return the policies that somebody has chosen, by name.
+
+        :raises IntegrationInvalid: when a value can't be used; its ``field`` says which.
+        """
+        kept: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in POLICIES:
+                raise IntegrationInvalid(
+                    name, f"There is no policy {name}; there are: {', '.join(POLICIES)}."
+                )
+            try:
+                kept[name] = POLICIES[name].read(value)
+            except ValueError as error:
+                raise IntegrationInvalid(name, str(error)) from None
+        return cls(**kept)
+
+    def document(self) -> dict[str, Any]:
+        """Return the policies that differ from the default, to be kept."""
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        }
+
+    def values(self) -> dict[str, Any]:
+        """Return every policy by its name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {each.name: each.metadata["policy"] for each in fields(Policies)}
+)
+"""Every policy by its name."""
