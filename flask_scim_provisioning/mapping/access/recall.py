@@ -23,7 +23,7 @@ from ..resources import ResourceMapping
 from ..sql.backends import MYSQL
 from ..sql.instants import format_datetime
 from .reading import Found, ReadPlan, Unlinked, as_found, fetch_one, plan_for
-from .setters import has_own_setter, listens
+from .setters import has_own_setter
 
 __all__ = ["Written", "fetch_written"]
 
@@ -50,7 +50,7 @@ class Written:
     :ivar stored: what the link keeps.
     :ivar is_new: whether the object was made.
     :ivar named: what was read before, as ``Found.named``.
-    :ivar changed_active: whether the state of the person was written.
+    :ivar by_host: whether functions of the team's were called, which may send statements.
     """
 
     entity: Any
@@ -61,7 +61,7 @@ class Written:
     external_id: str | None
     named: Mapping[str, Any] = field(default_factory=dict)
     is_new: bool = False
-    changed_active: bool = False
+    by_host: bool = False
 
 
 Source: TypeAlias = Callable[[Mapping[str, Any], Written, str], Sequence[Any] | None]
@@ -137,7 +137,7 @@ def _is_left_alone(mapping: ResourceMapping, view: Viewpoint, written: Written) 
     """Say whether nobody but the flush has written the row, and SCIM sees it as it did."""
     if view.is_listened_to or mapping.table.visible:
         return False
-    if written.changed_active and listens(mapping):
+    if written.by_host:
         return False
     tenant = mapping.table.tenant
     if tenant is not None:

@@ -6,7 +6,7 @@ and one that rolls back would undo what was done before it. Either is told by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,16 @@ from ..bindings.base import Binding, Unit
 from ..errors import MappingError
 from ..resources import ACTIVE, ResourceMapping
 
-__all__ = ["Setting", "has_own_setter", "hooks", "listens", "name_of", "setting", "was_active"]
+__all__ = [
+    "Setting",
+    "calls_host",
+    "has_own_setter",
+    "hooks",
+    "listens",
+    "name_of",
+    "setting",
+    "was_active",
+]
 
 _SETTING = "scim_setting"
 """A key of Session.info."""
@@ -122,6 +131,19 @@ def hooks(
     hook = getattr(mapping.options, name, None)
     if hook is not None:
         yield f"{mapping.schema_name}.Meta.{name}", hook
+
+
+def calls_host(mapping: ResourceMapping, keys: Iterable[str]) -> bool:
+    """Say whether functions of the team's are called where these attributes are written."""
+    own = mapping.kept(
+        "attributes with setters",
+        lambda: frozenset(
+            key
+            for key, binding in mapping.bindings.items()
+            if has_own_setter(binding) or key == "password"
+        ),
+    )
+    return any(key in own or (key == ACTIVE and listens(mapping)) for key in keys)
 
 
 def has_own_setter(binding: Binding) -> bool:

@@ -32,7 +32,7 @@ from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
 from .recall import Written
-from .setters import hooks, listens, name_of, setting, was_active
+from .setters import calls_host, hooks, listens, name_of, setting, was_active
 from .violations import host_rules
 
 __all__ = [
@@ -156,7 +156,10 @@ def insert_resource(
     resource_id = _insert_link(mapping, view, host_key, stored, now, later)
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
-    view.written[resource_id] = Written(entity, 1, now, now, stored, external_id, is_new=True)
+    by_host = calls_host(mapping, wanted)
+    view.written[resource_id] = Written(
+        entity, 1, now, now, stored, external_id, is_new=True, by_host=by_host
+    )
     return host_key, resource_id
 
 
@@ -352,7 +355,7 @@ def save_changes(
             stored,
             values.get("externalId", found.flat.get("externalId")),
             found.named,
-            changed_active=ACTIVE in values,
+            by_host=calls_host(mapping, values),
         )
 
 
