@@ -26,10 +26,11 @@ from ..host.keys import HostKey
 from ..host.links import own_column
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
+from .hooks import hook_for, listens, run_hook
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
-from .setters import hooks, listens, name_of, setting, was_active
+from .setters import name_of, setting
 from .violations import host_rules
 
 __all__ = [
@@ -53,7 +54,6 @@ def _write(
         keys.append("password")
     unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush, setting(unit.session) as now:
-        before = was_active(mapping, entity, unit) if ACTIVE in values else None
         for key in keys:
             if mapping.is_apart(key):
                 continue
@@ -61,9 +61,6 @@ def _write(
             now.what = name_of(mapping, key)
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
                 remainders[key] = mapping.bindings[key].write(entity, value, unit)
-        for now.what, hook in hooks(mapping, entity, values, before):
-            with host_rules(mapping, ACTIVE):
-                hook(entity)
     return {**unit.beside, **remainders}
 
 
@@ -132,8 +129,10 @@ def insert_resource(
     wanted = _wanted_of_new(mapping, entity, values)
     with session.no_autoflush:
         session.add(entity)
+        hook = hook_for(mapping, entity, unit, wanted)
         remainders = _write(mapping, unit, entity, wanted)
     _flush(mapping, session, entity)
+    run_hook(mapping, unit, entity, hook)
     host_key = table.key_of(entity)
     resource_id = _insert_link(mapping, view, host_key, remainders, later)
     external_id = values.get("externalId")
@@ -210,8 +209,10 @@ def revive_resource(
     """
     entity = existing_entity(mapping, session, host_key)
     unit = Unit(session, view)
+    hook = hook_for(mapping, entity, unit, values)
     remainders = _write(mapping, unit, entity, values)
     _flush(mapping, session, entity)
+    run_hook(mapping, unit, entity, hook)
     links, link_key = mapping.links, mapping.table.link_key
     # Only a link that SCIM has deleted: one that appeared meanwhile belongs to who made it.
     forget = mapping.kept(
@@ -305,6 +306,7 @@ def save_changes(
     if in_host or (ACTIVE in inner and listens(mapping)):
         entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view, stored=found.stored)
+        hook = hook_for(mapping, entity, unit, inner)
         remainders = _write(mapping, unit, entity, inner)
         if mapping.table.key_of(entity) != found.host_key:
             # What refers to the row would have to follow, in tables that nobody here knows.
@@ -313,6 +315,7 @@ def save_changes(
                 "change that; create a new one and delete this one instead."
             )
         _flush(mapping, session, entity)
+        run_hook(mapping, unit, entity, hook)
     else:
         remainders = dict(inner)
     if "externalId" in values and mapping.is_apart("externalId"):
@@ -364,9 +367,13 @@ def delete_resource(
     leave every group, and stay in the host's table.
     """
     entity = existing_entity(mapping, session, found.host_key)
+    unit = Unit(session, view, stored=found.stored)
+    hook = hook_for(mapping, entity, unit, {ACTIVE: False})
     if mapping.memberships is not None:
         mapping.memberships.leave_all(view, mapping.table.name, found.host_key)
     if mapping.deletes_rows:
+        # While the row is there: what it owns is found by it.
+        run_hook(mapping, unit, entity, hook)
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
@@ -374,11 +381,11 @@ def delete_resource(
             _delete_row(session, entity)
         _flush(mapping, session, entity, deleting=True)
         return
-    unit = Unit(session, view, stored=found.stored)
     state = mapping.state
-    if state is not None and (state.expressions or mapping.options.on_deactivate is not None):
+    if state is not None and (state.expressions or hook is not None):
         _write(mapping, unit, entity, {ACTIVE: False})
         _flush(mapping, session, entity)
+        run_hook(mapping, unit, entity, hook)
     _forget_external_ids(mapping, view, found.id)
     links = mapping.links
     view.connection.execute(
