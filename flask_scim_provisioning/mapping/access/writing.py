@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from sqlalchemy.orm.util import identity_key
 
+from ...models import utcnow
 from ...scim.errors import InvalidValue, MutabilityError, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
@@ -174,6 +176,7 @@ def _insert_link(
     host_key: HostKey,
     remainders: Mapping[str, Any],
     later: Pending | None = None,
+    signed_out: datetime | None = None,
 ) -> str:
     now = moment()
     resource_id = new_id()
@@ -191,6 +194,7 @@ def _insert_link(
             "deleted": None,
             "stored": stored or None,
             "others": mapping.has_others(stored),
+            "signed_out": signed_out,
         },
     )
     return resource_id
@@ -219,9 +223,11 @@ def revive_resource(
         "forget deleted link",
         lambda: sa.delete(links).where(link_key.equals("host_key"), links.c.deleted.is_not(None)),
     )
-    view.connection.execute(forget, link_key.parameters("host_key", host_key))
+    forgotten = view.connection.execute(forget, link_key.parameters("host_key", host_key)).rowcount
+    # Who had left comes back without the sessions of before.
+    ended = utcnow() if forgotten or values.get(ACTIVE) is False else None
     try:
-        resource_id = _insert_link(mapping, view, host_key, remainders)
+        resource_id = _insert_link(mapping, view, host_key, remainders, signed_out=ended)
     except IntegrityError:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "
@@ -323,6 +329,21 @@ def save_changes(
     stored = {**found.stored, **remainders}
     stored = {key: part for key, part in stored.items() if part is not None}
     _move_version(mapping, view, found, stored)
+    if values.get(ACTIVE) is False:
+        _end_sessions(mapping, view, found)
+
+
+def _end_sessions(mapping: ResourceMapping, view: Viewpoint, found: Found) -> None:
+    links = mapping.links
+    statement = mapping.kept(
+        "end sessions",
+        lambda: (
+            sa.update(links)
+            .where(links.c.id == sa.bindparam("link_id"))
+            .values(signed_out=sa.bindparam("now"))
+        ),
+    )
+    view.connection.execute(statement, {"link_id": found.id, "now": utcnow()})
 
 
 def _move_version(
@@ -391,7 +412,7 @@ def delete_resource(
     view.connection.execute(
         sa.update(links)
         .where(links.c.id == found.id)
-        .values(deleted=moment(), stored=None, others=None)
+        .values(deleted=moment(), stored=None, others=None, signed_out=utcnow())
     )
 
 
