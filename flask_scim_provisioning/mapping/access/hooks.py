@@ -27,7 +27,7 @@ from .host_writes import own_writes
 from .reading import Unsettled
 from .setters import setting
 
-__all__ = ["Hook", "HookFailed", "hook_for", "listens", "run_hook"]
+__all__ = ["Hook", "HookFailed", "hook_for", "listens", "run_hook", "was_active"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,10 @@ class HookFailed(TemporarilyUnavailable):
 
     :ivar hook: its name, for people.
     :ivar fault: the kind of what it raised; never its text, which may quote secrets.
+    :ivar leaver: whom it was about, as far as its caller says.
     """
+
+    leaver: Any = None
 
     def __init__(self, hook: str, fault: str) -> None:
         super().__init__(
@@ -87,14 +90,14 @@ def hook_for(
         return None
     name = "on_reactivate" if wanted else "on_deactivate"
     hook = getattr(mapping.options, name, None)
-    if hook is None or wanted is _was_active(mapping, entity, unit):
+    if hook is None or wanted is was_active(mapping, entity, unit):
         return None
     if wanted and not sa.inspect(entity).persistent:
         return None  # who is new comes back from nowhere
     return Hook(f"{mapping.schema_name}.Meta.{name}", hook)
 
 
-def _was_active(mapping: ResourceMapping, entity: Any, unit: Unit) -> bool | None:
+def was_active(mapping: ResourceMapping, entity: Any, unit: Unit) -> bool | None:
     """Say whether somebody was active until now; None where nobody knows."""
     state = mapping.state
     if state is None or not sa.inspect(entity).persistent:

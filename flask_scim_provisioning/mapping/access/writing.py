@@ -28,7 +28,7 @@ from ..host.keys import HostKey
 from ..host.links import own_column
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
-from .hooks import hook_for, listens, run_hook
+from .hooks import hook_for, listens, run_hook, was_active
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
@@ -39,6 +39,7 @@ __all__ = [
     "delete_resource",
     "existing_entity",
     "insert_resource",
+    "is_active",
     "revive_resource",
     "save_changes",
     "write_external_id",
@@ -379,20 +380,37 @@ def _move_version(
     view.connection.execute(statement, values)
 
 
-def delete_resource(
-    mapping: ResourceMapping, session: Session, view: Viewpoint, found: Found
-) -> None:
-    """Delete the host's row, or deactivate it and hide it from SCIM, as the team says.
+def is_active(
+    mapping: ResourceMapping, session: Session, view: Viewpoint, host_key: HostKey
+) -> bool:
+    """Say whether somebody whom SCIM doesn't know is active, as the portal keeps it."""
+    entity = existing_entity(mapping, session, host_key)
+    return was_active(mapping, entity, Unit(session, view)) is not False
 
-    Groups are deleted, and their members stay, be they users or groups; users are deactivated,
-    leave every group, and stay in the host's table.
+
+def delete_resource(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    found: Found,
+    *,
+    deletes_row: bool | None = None,
+    leaves_groups: bool = True,
+) -> None:
+    """Delete the host's row, or deactivate it and hide it from SCIM.
+
+    :param deletes_row: which of the two; None is as the team says. Groups are deleted, and their
+        members stay, be they users or groups; users are deactivated and stay in the host's table.
+    :param leaves_groups: whether memberships end where the row stays.
     """
+    if deletes_row is None:
+        deletes_row = mapping.deletes_rows
     entity = existing_entity(mapping, session, found.host_key)
     unit = Unit(session, view, stored=found.stored)
     hook = hook_for(mapping, entity, unit, {ACTIVE: False})
-    if mapping.memberships is not None:
+    if mapping.memberships is not None and (deletes_row or leaves_groups):
         mapping.memberships.leave_all(view, mapping.table.name, found.host_key)
-    if mapping.deletes_rows:
+    if deletes_row:
         # While the row is there: what it owns is found by it.
         run_hook(mapping, unit, entity, hook)
         _forget_external_ids(mapping, view, found.id)

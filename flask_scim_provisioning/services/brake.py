@@ -1,0 +1,328 @@
+"""The brake: what lets many people go at once waits until an administrator has looked at it.
+
+A wrong filter in a directory deactivates half of a company within minutes. What one integration
+deactivates, deletes, or removes from one group within an hour is counted; what is more than its
+policy allows is answered with 503, which directories try again, so that nothing is lost. Once it
+holds something it holds all that follows, until somebody has decided: who is released goes at the
+directory's next try, and what is rejected is answered with 403.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from ..mapping.host.viewpoint import Viewpoint
+from ..mapping.resources import ResourceMapping
+from ..models import Models, utcnow
+from ..scim.errors import Forbidden, TemporarilyUnavailable
+from .activity import Action, record_administration
+from .errors import IntegrationInvalid
+from .folding import counting_insert, fold_of
+from .integration_views import IntegrationView, lock_integration
+from .membership import MembershipChange
+from .offboarding import Leaver, Record, held
+from .policies import Policies
+from .scope import Scope
+from .work import run_transaction
+
+__all__ = [
+    "ChangeHeld",
+    "ChangeRejected",
+    "HeldChanges",
+    "check",
+    "check_members",
+    "decide",
+    "waiting",
+]
+
+_RETRY_AFTER = 600
+_WINDOW = timedelta(hours=1)
+_SLOT = 300  # seconds
+_ALLOWED = timedelta(days=1)
+"""How long the removals from a group go on unbraked once they are released."""
+
+
+class ChangeHeld(TemporarilyUnavailable):
+    """The brake holds a change until an administrator has decided."""
+
+    holds = True
+
+    def __init__(self, leaver: Leaver, reason: str) -> None:
+        super().__init__(
+            "This directory lets more people go than this portal allows without a question, so "
+            "that nothing was changed; an administrator of the portal has to release it on the "
+            "integration's page, and the request can be sent again.",
+            retry_after=_RETRY_AFTER,
+        )
+        self.leaver = leaver
+        self.reason = reason
+
+
+class ChangeRejected(Forbidden):
+    """An administrator has looked at a change and doesn't want it."""
+
+    def __init__(self, leaver: Leaver) -> None:
+        super().__init__(
+            "An administrator of this portal has rejected this, and nothing was changed; correct "
+            "the assignment in the identity provider, or ask the administrator to release it."
+        )
+        self.leaver = leaver
+
+
+def check(scope: Scope, mapping: ResourceMapping, view: Viewpoint, leaver: Leaver) -> None:
+    """Let somebody go, or hold that; called in the transaction that does it, before it does.
+
+    :raises ChangeHeld: when it is held.
+    :raises ChangeRejected: when an administrator has rejected it.
+    """
+    _check(scope, leaver, 1, "people", lambda at_most: _people(scope, mapping, view, at_most))
+
+
+def check_members(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    leaver: Leaver,
+    change: MembershipChange,
+) -> None:
+    """Let members of a group go, or hold that; called after it was done, before it is committed.
+
+    :raises ChangeHeld: when it is held.
+    :raises ChangeRejected: when an administrator has rejected it.
+    """
+    gone = len(change.users.removed)
+    if not gone or mapping.members is None:
+        return
+    users = mapping.members.kinds[0]
+
+    def size(at_most: int) -> int:
+        return users.count(view, leaver.host_key, at_most) + gone
+
+    _check(scope, leaver, gone, f"group:{leaver.resource_id}", size)
+
+
+def _check(scope: Scope, leaver: Leaver, number: int, about: str, size: Any) -> None:
+    policies = scope.policies
+    if policies.brake_percent is None and policies.brake_most is None:
+        return
+    connection, table = scope.session.connection(), scope.models.offboarding.__table__
+    fold = leaver.fold(scope.integration_id)
+    known = connection.execute(
+        sa.select(table.c.held, table.c.decision).where(table.c.fold == fold)
+    ).first()
+    if known is not None and known.held is not None:
+        if known.decision == "released":
+            return
+        if known.decision == "rejected":
+            raise ChangeRejected(leaver)
+        raise ChangeHeld(leaver, "held until an administrator decides")
+    if leaver.kind != "removed" and _holds_people(scope, connection):
+        raise ChangeHeld(leaver, "held with the others until an administrator decides")
+    total, allowed = _count(scope, connection, about, number)
+    if allowed or not _is_too_many(policies, total, size):
+        return
+    raise ChangeHeld(leaver, _reason(policies, total))
+
+
+def _holds_people(scope: Scope, connection: sa.Connection) -> bool:
+    """Say whether people wait for a decision, so that all others wait too."""
+    table = scope.models.offboarding.__table__
+    statement = sa.select(table.c.id).where(
+        table.c.integration_id == scope.integration_id,
+        table.c.held.is_not(None),
+        table.c.decision.is_(None),
+        table.c.kind != "removed",
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def _count(scope: Scope, connection: sa.Connection, about: str, number: int) -> tuple[int, bool]:
+    """Add to what was counted, and return how many it makes within the hour.
+
+    The insert locks the row before it is read, so that two requests that meet are counted one after
+    the other; what fails later is taken back with its transaction.
+
+    :returns: also whether an administrator has allowed any number for now.
+    """
+    table, now = scope.models.brake.__table__, utcnow()
+    fold = fold_of("brake", scope.integration_id, about)
+    statement = counting_insert(table, connection.dialect.name, ("last_at",))
+    row = {
+        "fold": fold,
+        "integration_id": scope.integration_id,
+        "last_at": now,
+        "count": number,
+        "slots": None,
+    }
+    connection.execute(statement, row)
+    kept = connection.execute(
+        sa.select(table.c.slots, table.c.allowed_until)
+        .where(table.c.fold == fold)
+        .with_for_update()
+    ).one()
+    oldest = int((now - _WINDOW).timestamp())
+    slots = {at: each for at, each in (kept.slots or {}).items() if int(at) + _SLOT > oldest}
+    slot = str(int(now.timestamp()) // _SLOT * _SLOT)
+    slots[slot] = slots.get(slot, 0) + number
+    connection.execute(sa.update(table).where(table.c.fold == fold).values(slots=slots))
+    allowed = kept.allowed_until is not None and kept.allowed_until > now
+    return sum(slots.values()), allowed
+
+
+def _is_too_many(policies: Policies, total: int, size: Any) -> bool:
+    if policies.brake_most is not None and total > policies.brake_most:
+        return True
+    percent = policies.brake_percent
+    if percent is None or total <= (policies.brake_least or 0):
+        return False
+    # No more are counted than it takes to know.
+    enough = total * 100 // percent + 1
+    return bool(total * 100 > percent * size(enough))
+
+
+def _reason(policies: Policies, total: int) -> str:
+    if policies.brake_most is not None and total > policies.brake_most:
+        return f"{total} within an hour, and {policies.brake_most} are allowed"
+    return f"{total} within an hour, which is more than {policies.brake_percent} %"
+
+
+def _people(scope: Scope, mapping: ResourceMapping, view: Viewpoint, at_most: int) -> int:
+    """Count the people whom the directory knows; where it gives no ids, those whom SCIM does."""
+    external, links = scope.models.external_id.__table__, mapping.links
+    own = sa.select(external.c.id).where(
+        external.c.integration_id == scope.integration_id,
+        external.c.resource_type == mapping.table.name,
+    )
+    every = sa.select(links.c.id).where(links.c.deleted.is_(None))
+    for each in (own, every):
+        part = each.limit(at_most).subquery()
+        found = view.connection.scalar(sa.select(sa.func.count()).select_from(part))
+        if found:
+            return int(found)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChanges:
+    """What waits for a decision about one integration.
+
+    :ivar more: whether there are more than were counted.
+    """
+
+    people: int
+    groups: int
+    since: datetime
+
+
+def waiting(
+    session: Session, models: Models, integration_ids: Sequence[uuid.UUID]
+) -> Mapping[uuid.UUID, HeldChanges]:
+    """Count what waits for a decision, by integration."""
+    table = models.offboarding.__table__
+    group = sa.case((table.c.kind == "removed", 1), else_=0)
+    rows = session.execute(
+        sa.select(
+            table.c.integration_id,
+            sa.func.count(),
+            sa.func.sum(group),
+            sa.func.min(table.c.received),
+        )
+        .where(
+            table.c.integration_id.in_(integration_ids),
+            table.c.held.is_not(None),
+            table.c.decision.is_(None),
+        )
+        .group_by(table.c.integration_id)
+    )
+    return {
+        key: HeldChanges(int(count) - int(groups), int(groups), since)
+        for key, count, groups, since in rows
+    }
+
+
+def decide(
+    session: Session,
+    models: Models,
+    tenant: str,
+    integration_id: uuid.UUID | str,
+    *,
+    decision: str,
+    ids: Collection[int] | None = None,
+    actor: str | None = None,
+) -> Sequence[Record]:
+    """Release or reject what the brake holds; a decision can be changed until it is carried out.
+
+    :param decision: ``"released"`` or ``"rejected"``.
+    :param ids: Of which records; None for all that wait.
+    :param actor: Who decides, for the records.
+    :returns: What was decided now.
+    :raises IntegrationNotFound: when the tenant has no such integration.
+    :raises IntegrationInvalid: when it is no decision, or nothing of these is held.
+    """
+    if decision not in ("released", "rejected"):
+        raise IntegrationInvalid("decision", "Choose to release or to reject.")
+    table, now = models.offboarding.__table__, utcnow()
+
+    def work() -> tuple[IntegrationView, Sequence[Record]]:
+        view = lock_integration(session, models, tenant, integration_id)
+        wanted = [
+            each
+            for each in held(session, models, view.id)
+            if (each.decision is None if ids is None else each.id in ids)
+            and each.decision != decision
+        ]
+        if not wanted:
+            raise IntegrationInvalid(
+                "decision", "Nothing of this is held any more; open the page again."
+            )
+        for start in range(0, len(wanted), 500):
+            part = [each.id for each in wanted[start : start + 500]]
+            session.execute(
+                sa.update(table)
+                .where(table.c.id.in_(part), table.c.held.is_not(None))
+                .values(decision=decision, decided_by=(actor or "")[:255] or None, decided_at=now)
+            )
+        if decision == "released":
+            _open(session, models, view.id, wanted, now)
+        names = [each.resource_name or each.resource_id for each in wanted]
+        record_administration(
+            session,
+            models,
+            tenant=tenant,
+            integration_id=view.id,
+            action=Action.HELD_RELEASED if decision == "released" else Action.HELD_REJECTED,
+            actor=actor,
+            now=now,
+            changes={"held": names[:20], "held_count": len(names)},
+        )
+        return view, wanted
+
+    return run_transaction(session, work)[1]
+
+
+def _open(
+    session: Session,
+    models: Models,
+    integration_id: uuid.UUID,
+    released: Sequence[Record],
+    now: datetime,
+) -> None:
+    """Begin to count anew what somebody has allowed; a group is left alone for a day."""
+    table = models.brake.__table__
+    abouts = {
+        "people" if each.kind != "removed" else f"group:{each.resource_id}" for each in released
+    }
+    for about in abouts:
+        until = None if about == "people" else now + _ALLOWED
+        session.execute(
+            sa.update(table)
+            .where(table.c.fold == fold_of("brake", integration_id, about))
+            .values(slots=None, allowed_until=until)
+        )
