@@ -10,10 +10,9 @@ directory's next try, and what is rejected is answered with 403.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -76,13 +75,27 @@ class ChangeRejected(Forbidden):
         self.leaver = leaver
 
 
-def check(scope: Scope, mapping: ResourceMapping, view: Viewpoint, leaver: Leaver) -> None:
+def check(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    leaver: Leaver,
+    *,
+    vanishes: bool = False,
+) -> None:
     """Let somebody go, or hold that; called in the transaction that does it, before it does.
 
+    :param vanishes: whether the directory won't know the person any more.
     :raises ChangeHeld: when it is held.
     :raises ChangeRejected: when an administrator has rejected it.
     """
-    _check(scope, leaver, 1, "people", lambda at_most: _people(scope, mapping, view, at_most))
+    _check(
+        scope,
+        leaver,
+        _Number(1, int(vanishes)),
+        "people",
+        lambda at_most: _people(scope, mapping, view, at_most) - int(vanishes),
+    )
 
 
 def check_members(
@@ -102,13 +115,26 @@ def check_members(
         return
     users = mapping.members.kinds[0]
 
-    def size(at_most: int) -> int:
-        return users.count(view, leaver.host_key, at_most) + gone
+    _check(
+        scope,
+        leaver,
+        _Number(gone, gone),
+        f"group:{leaver.resource_id}",
+        lambda at_most: users.count(view, leaver.host_key, at_most),
+    )
 
-    _check(scope, leaver, gone, f"group:{leaver.resource_id}", size)
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """How many left, and how many of them aren't counted among those who are there any more."""
+
+    left: int
+    vanished: int
 
 
-def _check(scope: Scope, leaver: Leaver, number: int, about: str, size: Any) -> None:
+def _check(
+    scope: Scope, leaver: Leaver, number: _Number, about: str, size: Callable[[int], int]
+) -> None:
     policies = scope.policies
     if policies.brake_percent is None and policies.brake_most is None:
         return
@@ -128,7 +154,7 @@ def _check(scope: Scope, leaver: Leaver, number: int, about: str, size: Any) -> 
     total, allowed = _count(scope, connection, about, number)
     if allowed or not _is_too_many(policies, total, size):
         return
-    raise ChangeHeld(leaver, _reason(policies, total))
+    raise ChangeHeld(leaver, _reason(policies, total.left))
 
 
 def _holds_people(scope: Scope, connection: sa.Connection) -> bool:
@@ -143,7 +169,9 @@ def _holds_people(scope: Scope, connection: sa.Connection) -> bool:
     return connection.execute(statement.limit(1)).first() is not None
 
 
-def _count(scope: Scope, connection: sa.Connection, about: str, number: int) -> tuple[int, bool]:
+def _count(
+    scope: Scope, connection: sa.Connection, about: str, number: _Number
+) -> tuple[_Number, bool]:
     """Add to what was counted, and return how many it makes within the hour.
 
     The insert locks the row before it is read, so that two requests that meet are counted one after
@@ -158,7 +186,7 @@ def _count(scope: Scope, connection: sa.Connection, about: str, number: int) -> 
         "fold": fold,
         "integration_id": scope.integration_id,
         "last_at": now,
-        "count": number,
+        "count": number.left,
         "slots": None,
     }
     connection.execute(statement, row)
@@ -170,21 +198,26 @@ def _count(scope: Scope, connection: sa.Connection, about: str, number: int) -> 
     oldest = int((now - _WINDOW).timestamp())
     slots = {at: each for at, each in (kept.slots or {}).items() if int(at) + _SLOT > oldest}
     slot = str(int(now.timestamp()) // _SLOT * _SLOT)
-    slots[slot] = slots.get(slot, 0) + number
+    left, vanished = slots.get(slot, (0, 0))
+    slots[slot] = [left + number.left, vanished + number.vanished]
     connection.execute(sa.update(table).where(table.c.fold == fold).values(slots=slots))
     allowed = kept.allowed_until is not None and kept.allowed_until > now
-    return sum(slots.values()), allowed
+    total = _Number(
+        sum(each[0] for each in slots.values()), sum(each[1] for each in slots.values())
+    )
+    return total, allowed
 
 
-def _is_too_many(policies: Policies, total: int, size: Any) -> bool:
-    if policies.brake_most is not None and total > policies.brake_most:
+def _is_too_many(policies: Policies, total: _Number, size: Callable[[int], int]) -> bool:
+    left = total.left
+    if policies.brake_most is not None and left > policies.brake_most:
         return True
     percent = policies.brake_percent
-    if percent is None or total <= (policies.brake_least or 0):
+    if percent is None or left <= (policies.brake_least or 0):
         return False
     # No more are counted than it takes to know.
-    enough = total * 100 // percent + 1
-    return bool(total * 100 > percent * size(enough))
+    enough = left * 100 // percent + 1
+    return left * 100 > percent * (size(enough) + total.vanished)
 
 
 def _reason(policies: Policies, total: int) -> str:

@@ -111,9 +111,9 @@ def begin(
     if changed.get(ACTIVE) is not False:
         yield
         return
-    require_permission(scope, mapping, deleting=False)
+    leaving = require_permission(scope, mapping, deleting=False)
     leaver = _leaver(mapping, found, "deactivated")
-    brake.check(scope, mapping, view, leaver)
+    brake.check(scope, mapping, view, leaver, vanishes=leaving.now != "deactivate")
     with attempt(leaver):
         yield
 
@@ -189,7 +189,7 @@ def delete(
     leaver = _leaver(mapping, found, "deleted")
     is_person = mapping.table.name != "Group"
     if is_person:
-        brake.check(scope, mapping, view, leaver)
+        brake.check(scope, mapping, view, leaver, vanishes=True)
     with attempt(leaver):
         writing.delete_resource(
             mapping,

@@ -87,7 +87,8 @@ class Directory:
         state = self.portal.app.extensions["scim_provisioning"]
         table = state.models.integration.__table__
         with self.portal.app.app_context():
-            return state.session.execute(sa.select(table)).first()
+            wanted = table.c.id == self.portal.integration.id
+            return state.session.execute(sa.select(table).where(wanted)).one()
 
     def policies(self, **chosen: Any) -> None:
         state, row = self.portal.app.extensions["scim_provisioning"], self.integration
