@@ -174,7 +174,8 @@ def test_requests_cost_the_same_in_a_large_directory(portal: Portal) -> None:
     }
     assert many == few
     assert {name: few[name][0] for name in OF_A_USER} == OF_A_USER
-    assert {name: spent for name, (spent, _) in few.items() if spent > 9} == {}
+    # Who leaves is counted by the brake, and has a record.
+    assert {name: spent for name, (spent, _) in few.items() if spent > 10} == {}
 
 
 def test_a_unique_index_saves_a_statement(portal: Portal) -> None:
@@ -321,7 +322,13 @@ def test_one_member_costs_the_same_in_a_large_group(portal: Portal) -> None:
     assert costs[0] == costs[1]
     # Where rows have locks, who is added is held by a statement of its own.
     allowed = 7 if portal.engine.dialect.name == "sqlite" else 8
-    assert max(statements for statements, _ in costs[1].values()) <= allowed, costs[1]
+    # Who is removed is counted by the brake, which makes its row the first time.
+    dear = {
+        name: statements
+        for name, (statements, _) in costs[1].items()
+        if statements > allowed + (4 if name.startswith("remove") else 0)
+    }
+    assert dear == {}
     assert max(rows for _, rows in costs[1].values()) <= 6, costs[1]
 
 

@@ -9,10 +9,12 @@ directory's next try, and what is rejected is answered with 403.
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -104,18 +106,19 @@ def check_members(
     view: Viewpoint,
     leaver: Leaver,
     change: MembershipChange,
-) -> None:
+) -> bool:
     """Let members of a group go, or hold that; called after it was done, before it is committed.
 
+    :returns: whether an administrator has released it.
     :raises ChangeHeld: when it is held.
     :raises ChangeRejected: when an administrator has rejected it.
     """
     gone = len(change.users.removed)
     if not gone or mapping.members is None:
-        return
+        return False
     users = mapping.members.kinds[0]
 
-    _check(
+    return _check(
         scope,
         leaver,
         _Number(gone, gone),
@@ -134,74 +137,93 @@ class _Number:
 
 def _check(
     scope: Scope, leaver: Leaver, number: _Number, about: str, size: Callable[[int], int]
-) -> None:
+) -> bool:
+    """Say whether somebody has released what was held."""
     policies = scope.policies
     if policies.brake_percent is None and policies.brake_most is None:
-        return
-    connection, table = scope.session.connection(), scope.models.offboarding.__table__
-    fold = leaver.fold(scope.integration_id)
-    known = connection.execute(
-        sa.select(table.c.held, table.c.decision).where(table.c.fold == fold)
-    ).first()
-    if known is not None and known.held is not None:
-        if known.decision == "released":
-            return
-        if known.decision == "rejected":
+        return False
+    row = _row(scope, leaver, about)
+    if row.held is not None:
+        if row.decision == "released":
+            return True
+        if row.decision == "rejected":
             raise ChangeRejected(leaver)
         raise ChangeHeld(leaver, "held until an administrator decides")
-    if leaver.kind != "removed" and _holds_people(scope, connection):
+    if leaver.kind != "removed" and row.others:
         raise ChangeHeld(leaver, "held with the others until an administrator decides")
-    total, allowed = _count(scope, connection, about, number)
+    total, allowed = _count(scope, row, number)
     if allowed or not _is_too_many(policies, total, size):
-        return
+        return False
     raise ChangeHeld(leaver, _reason(policies, total.left))
 
 
-def _holds_people(scope: Scope, connection: sa.Connection) -> bool:
-    """Say whether people wait for a decision, so that all others wait too."""
-    table = scope.models.offboarding.__table__
-    statement = sa.select(table.c.id).where(
-        table.c.integration_id == scope.integration_id,
-        table.c.held.is_not(None),
-        table.c.decision.is_(None),
-        table.c.kind != "removed",
-    )
-    return connection.execute(statement.limit(1)).first() is not None
+def _row(scope: Scope, leaver: Leaver, about: str) -> Any:
+    """Return what was counted, and what is held, in one statement; make the row where none is.
 
-
-def _count(
-    scope: Scope, connection: sa.Connection, about: str, number: _Number
-) -> tuple[_Number, bool]:
-    """Add to what was counted, and return how many it makes within the hour.
-
-    The insert locks the row before it is read, so that two requests that meet are counted one after
+    The row is locked before it is counted up, so that two requests that meet are counted one after
     the other; what fails later is taken back with its transaction.
+    """
+    connection = scope.session.connection()
+    table = scope.models.brake.__table__
+    fold = fold_of("brake", scope.integration_id, about)
+    parameters = {
+        "brake": fold,
+        "leaver": leaver.fold(scope.integration_id),
+        "integration": scope.integration_id,
+    }
+    found = connection.execute(_reading(scope.models), parameters).first()
+    if found is None:
+        statement = counting_insert(table, connection.dialect.name, ("last_at",))
+        made = {
+            "fold": fold,
+            "integration_id": scope.integration_id,
+            "last_at": utcnow(),
+            "count": 0,
+            "slots": None,
+        }
+        connection.execute(statement, made)
+        found = connection.execute(_reading(scope.models), parameters).one()
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _reading(models: Models) -> sa.Select[tuple[Any, ...]]:
+    table, record = models.brake.__table__, models.offboarding.__table__
+    mine = record.c.fold == sa.bindparam("leaver")
+    waits = sa.exists().where(
+        record.c.integration_id == sa.bindparam("integration"),
+        record.c.held.is_not(None),
+        record.c.decision.is_(None),
+        record.c.kind != "removed",
+    )
+    return (
+        sa.select(
+            table.c.id,
+            table.c.slots,
+            table.c.allowed_until,
+            sa.select(record.c.held).where(mine).scalar_subquery().label("held"),
+            sa.select(record.c.decision).where(mine).scalar_subquery().label("decision"),
+            waits.label("others"),
+        )
+        .where(table.c.fold == sa.bindparam("brake"))
+        .with_for_update(of=table)
+    )
+
+
+def _count(scope: Scope, row: Any, number: _Number) -> tuple[_Number, bool]:
+    """Add to what was counted, and return how many it makes within the hour.
 
     :returns: also whether an administrator has allowed any number for now.
     """
     table, now = scope.models.brake.__table__, utcnow()
-    fold = fold_of("brake", scope.integration_id, about)
-    statement = counting_insert(table, connection.dialect.name, ("last_at",))
-    row = {
-        "fold": fold,
-        "integration_id": scope.integration_id,
-        "last_at": now,
-        "count": number.left,
-        "slots": None,
-    }
-    connection.execute(statement, row)
-    kept = connection.execute(
-        sa.select(table.c.slots, table.c.allowed_until)
-        .where(table.c.fold == fold)
-        .with_for_update()
-    ).one()
     oldest = int((now - _WINDOW).timestamp())
-    slots = {at: each for at, each in (kept.slots or {}).items() if int(at) + _SLOT > oldest}
+    slots = {at: each for at, each in (row.slots or {}).items() if int(at) + _SLOT > oldest}
     slot = str(int(now.timestamp()) // _SLOT * _SLOT)
     left, vanished = slots.get(slot, (0, 0))
     slots[slot] = [left + number.left, vanished + number.vanished]
-    connection.execute(sa.update(table).where(table.c.fold == fold).values(slots=slots))
-    allowed = kept.allowed_until is not None and kept.allowed_until > now
+    values = {"slots": slots, "last_at": now, "count": table.c.count + number.left}
+    scope.session.connection().execute(sa.update(table).where(table.c.id == row.id).values(values))
+    allowed = row.allowed_until is not None and row.allowed_until > now
     total = _Number(
         sum(each[0] for each in slots.values()), sum(each[1] for each in slots.values())
     )

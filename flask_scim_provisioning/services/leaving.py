@@ -130,8 +130,9 @@ def refuse_mass_removal(
     :raises ChangeHeld: when the brake holds it.
     """
     if mapping.members is not None and change.users.removed:
-        brake.check_members(scope, mapping, view, _leaver(mapping, found, "removed"), change)
-        offboarding.forget_open(scope, _leaver(mapping, found, "removed"))
+        group = _leaver(mapping, found, "removed")
+        if brake.check_members(scope, mapping, view, group, change):
+            offboarding.forget_open(scope, group)
 
 
 def finish(

@@ -329,30 +329,38 @@ def save_changes(
         write_external_id(mapping, view, found.id, values["externalId"])
     stored = {**found.stored, **remainders}
     stored = {key: part for key, part in stored.items() if part is not None}
-    _move_version(mapping, view, found, stored)
-    if values.get(ACTIVE) is False:
-        _end_sessions(mapping, view, found)
-
-
-def _end_sessions(mapping: ResourceMapping, view: Viewpoint, found: Found) -> None:
-    links = mapping.links
-    statement = mapping.kept(
-        "end sessions",
-        lambda: (
-            sa.update(links)
-            .where(links.c.id == sa.bindparam("link_id"))
-            .values(signed_out=sa.bindparam("now"))
-        ),
-    )
-    view.connection.execute(statement, {"link_id": found.id, "now": utcnow()})
+    # Whoever is deactivated has no session from before.
+    ended = utcnow() if values.get(ACTIVE) is False else None
+    _move_version(mapping, view, found, stored, ended)
 
 
 def _move_version(
-    mapping: ResourceMapping, view: Viewpoint, found: Found, stored: dict[str, Any]
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    found: Found,
+    stored: dict[str, Any],
+    ended: datetime | None,
 ) -> None:
     links = mapping.links
     values: dict[str, Any] = {"link_id": found.id, "now": moment()}
-    if stored == found.stored:
+    statement: sa.Update
+    if ended is not None:
+        values |= {"kept": stored or None, "more": mapping.has_others(stored), "ended": ended}
+        statement = mapping.kept(
+            "move version and end sessions",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(
+                    version=links.c.version + 1,
+                    last_modified=sa.bindparam("now"),
+                    stored=sa.bindparam("kept"),
+                    others=sa.bindparam("more"),
+                    signed_out=sa.bindparam("ended"),
+                )
+            ),
+        )
+    elif stored == found.stored:
         statement = mapping.kept(
             "move version",
             lambda: (
