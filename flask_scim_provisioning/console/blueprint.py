@@ -20,7 +20,7 @@ from ..services.integrations import (
     get_removed,
 )
 from ..state import current_provisioning
-from . import activity, credentials, integrations, leavers, troubles
+from . import activity, credentials, integrations, leavers, mapping, troubles
 from .access import caller, refuse_others
 from .rich import rich
 
@@ -47,7 +47,8 @@ _ROUTES = (
     ("/<integration_id>/leavers", leavers.show_leavers, _READ),
     ("/<integration_id>/leavers.json", leavers.leavers_document, _READ),
     ("/<integration_id>/held", leavers.decide, _POST),
-    ("/<integration_id>/mapping", integrations.show_mapping, _READ),
+    ("/<integration_id>/mapping", mapping.show_mapping, _READ),
+    ("/<integration_id>/try", mapping.try_out, _FORM),
     ("/<integration_id>/credentials", credentials.show_credentials, _READ),
     ("/<integration_id>/connect", integrations.connect, _READ),
     ("/<integration_id>/settings", integrations.edit, _FORM),

@@ -36,6 +36,7 @@ PAGES = [
     "/{id}/groups",
     "/{id}/leavers",
     "/{id}/mapping",
+    "/{id}/try",
     "/{id}/credentials",
     "/{id}/connect",
     "/{id}/settings",
