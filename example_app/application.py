@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template
+from flask import Flask, Response, abort, render_template, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import audit, dashboard, people, provisioning, roles, sign_in, teams
+from . import api_keys, audit, dashboard, people, provisioning, roles, sign_in, teams
 from .cli import init_db
 from .configuration import from_environment
 from .database import db, tune
@@ -45,13 +46,26 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         tune(db.engine)
     CSRFProtect(app)
     sign_in.login_manager.init_app(app)
-    for area in (sign_in, dashboard, people, teams, roles, audit):
+    for area in (sign_in, dashboard, people, teams, roles, audit, api_keys):
         app.register_blueprint(area.blueprint)
     provisioning.register(app)
     app.cli.add_command(init_db)
+    app.before_request(_refuse_nul)
     app.after_request(_secure)
+    if app.config["PORTAL_PROXIES"]:
+        hops = app.config["PORTAL_PROXIES"]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
     app.register_error_handler(HTTPException, _error_page)
     return app
+
+
+def _refuse_nul() -> None:
+    """Refuse what not every database takes, before anything is looked for by it."""
+    own = request.blueprint is None or not request.blueprint.startswith("scim_")
+    if own and any("\x00" in text for text in (*request.args.values(), *request.form.values())):
+        abort(400)
 
 
 def _secure(response: Response) -> Response:

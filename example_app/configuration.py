@@ -24,8 +24,10 @@ def from_environment(instance: Path) -> dict[str, Any]:
 
     ``DATABASE_URL`` names the database; without it, SQLite in the instance folder is used.
     ``SECRET_KEY`` signs the sessions; without it, a key is made once and kept there too.
-    ``PORTAL_URL`` is the address that identity providers reach the portal by.
+    ``PORTAL_URL`` is the address that identity providers reach the portal by; behind HTTPS, cookies
+    are sent by HTTPS only. ``PORTAL_PROXIES`` is how many proxies stand before it.
     """
+    https = os.environ.get("PORTAL_URL", "").startswith("https:")
     database = os.environ.get("DATABASE_URL") or f"sqlite:///{instance / 'portal.sqlite3'}"
     if "SECRET_KEY" not in os.environ or "DATABASE_URL" not in os.environ:
         instance.mkdir(parents=True, exist_ok=True)
@@ -33,6 +35,10 @@ def from_environment(instance: Path) -> dict[str, Any]:
         "SECRET_KEY": os.environ.get("SECRET_KEY") or _kept_key(instance / "secret_key"),
         "SQLALCHEMY_DATABASE_URI": database_url(database),
         "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": https,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": https,
+        "PORTAL_PROXIES": int(os.environ.get("PORTAL_PROXIES") or 0),
         "SCIM_EXTERNAL_URL": os.environ.get("PORTAL_URL") or None,
         "SCIM_PROVISIONING_BASE_TEMPLATE": "portal/base.html",
     }

@@ -11,7 +11,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from .database import db
 
-__all__ = ["AuditEntry", "Role", "Team", "User", "team_member"]
+__all__ = ["ApiKey", "AuditEntry", "Role", "SignInAttempt", "Team", "User", "team_member"]
 
 
 def _now() -> datetime:
@@ -81,6 +81,12 @@ class User(UserMixin, db.Model):
         """Whether the role lets this person administer the portal."""
         return self.role is not None and self.role.is_admin
 
+    def get_id(self) -> str:
+        """Return what names this person in a session, until a directory ends it."""
+        from .provisioning import provisioning  # which is made over these models
+
+        return provisioning.session_id(self)
+
     def set_password(self, password: str) -> None:
         """Keep a salted hash of the password."""
         self.password_hash = generate_password_hash(password)
@@ -101,6 +107,33 @@ class Team(db.Model):
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
     members: Mapped[list[User]] = relationship(secondary=team_member, back_populates="teams")
+
+
+class ApiKey(db.Model):
+    """What a program of somebody's signs in with; of the secret only the SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("portal_user.id", ondelete="CASCADE"), index=True
+    )
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    ended_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+
+
+class SignInAttempt(db.Model):
+    """A password that was wrong, so that nobody tries them all."""
+
+    __tablename__ = "sign_in_attempt"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=_now, index=True)
+    name: Mapped[str] = mapped_column(sa.String(150))
+    address: Mapped[str] = mapped_column(sa.String(45))
 
 
 class AuditEntry(db.Model):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
-from flask import request, url_for
+from flask import request
 
 from .database import db
 
@@ -45,8 +46,8 @@ class Page:
 
     def _url(self, number: int) -> str:
         kept = {key: value for key, value in request.args.items() if key != "page" and value}
-        path = {**(request.view_args or {}), **kept, "page": number}
-        return url_for(request.endpoint or "", **path)
+        # Not by url_for, which takes "endpoint" and the like from the address for its own.
+        return f"{request.script_root}{quote(request.path)}?{urlencode({**kept, 'page': number})}"
 
 
 def page_of(statement: sa.Select[Any]) -> Page:

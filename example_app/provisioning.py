@@ -5,6 +5,7 @@ from flask_login import current_user
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 
+from .api_keys import end_keys_of
 from .database import db
 from .models import Team, User
 
@@ -14,6 +15,11 @@ class PortalUser(UserSchema):
 
     class Meta:
         model = User
+
+        @staticmethod
+        def on_deactivate(user: User) -> str:
+            """End what the person's programs sign in with."""
+            return end_keys_of(user)
 
     user_name = fields.Attribute(User.username)
     name = fields.Complex(given_name=User.first_name, family_name=User.last_name)

@@ -20,7 +20,7 @@ from .mapping.checks import deaf_sentence, is_deaf
 from .mapping.doctor import Finding, keys, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
-from .services import activity, health, integrations, refusals, tokens
+from .services import activity, health, integrations, offboarding, people, refusals, tokens
 from .services.activity import Action, ActivityEntry
 from .services.errors import IntegrationError, IntegrationNotFound
 from .services.health import Health, Severity
@@ -529,13 +529,38 @@ def _print_entries(
 @_integration
 @_tenant
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option(
+    "--people",
+    "how",
+    type=click.Choice(list(people.PEOPLE)),
+    default="keep",
+    show_default=True,
+    help="What becomes of the people whom it knows.",
+)
 @_as_json
-def remove(integration: str, tenant: str | None, yes: bool, as_json: bool) -> None:
+def remove(integration: str, tenant: str | None, yes: bool, how: str, as_json: bool) -> None:
     """Remove an integration with its tokens; users, groups and its activity stay."""
     state, view = current_provisioning, _find(integration, tenant)
     if not yes:
         click.confirm(f"Remove {view.name} of tenant {view.tenant}?", abort=True, err=True)
     described = _described(view)
+    with state.sessions.in_place():
+        done = people.let_go(
+            state.session,
+            state.models,
+            state.mappings["Users"],
+            view.tenant,
+            view.id,
+            how=how,
+            actor=_ACTOR,
+        )
+    if done.failed:
+        for who, reason in done.failed.items():
+            click.echo(f"{who}: {reason}", err=True)
+        raise click.ClickException(
+            f"{len(done.failed)} people could not be done, so that nothing is removed; the others "
+            "are done. Try again, or choose otherwise with --people."
+        )
     integrations.remove_integration(state.session, state.models, view.tenant, view.id, _ACTOR)
     if as_json:
         _print_json(described)
@@ -559,6 +584,7 @@ def prune(days: int | None, as_json: bool) -> None:
         session, models, before = state.session, state.models, utcnow() - timedelta(days=kept)
         deleted = activity.prune(session, models, before)
         refusals.prune(session, models, before)
+        offboarding.prune(session, models, before)
         integrations.forget_removed(session, models, before)
     if as_json:
         _print_json({"deleted": deleted})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -12,13 +13,13 @@ from flask import Flask, g
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session, object_session, scoped_session
 
-from . import api, cli, console
+from . import api, cli_leavers, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
 from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
 from .mapping.host.links import declare_link, primary_key_of
 from .models import TENANT, Models, declare, own_base
-from .services.sign_in import is_active
+from .services.sign_in import Standing, is_active, key_in, session_id_of, standing_of
 from .sessions import OwnSessions, SessionSource
 from .settings import read_settings
 from .state import EXTENSION, ProvisioningState, current_provisioning
@@ -26,6 +27,10 @@ from .state import EXTENSION, ProvisioningState, current_provisioning
 __all__ = ["Provisioning"]
 
 logger = logging.getLogger(__name__)
+
+# Keys of flask.g: what was read once in a request.
+_STANDINGS = "scim_standings"
+_STANDINGS_WITH_SESSIONS = "scim_standings_with_sessions"
 
 
 class Provisioning:
@@ -129,7 +134,7 @@ class Provisioning:
         app.register_blueprint(
             console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
         )
-        app.cli.add_command(cli.scim)
+        app.cli.add_command(cli_leavers.scim)
         if admin_required is None:
             logger.warning(
                 "Nobody can open the Provisioning pages of %s: pass init_app an admin_required "
@@ -154,23 +159,99 @@ class Provisioning:
         :param user: An object of the users' model, or Flask-Login's ``current_user``.
         :raises TypeError: when it is neither.
         """
+        mapping, key, connection = self._about(user, "is_active")
+        if key is None:
+            return True  # not in the database yet
+        known: dict[Any, Standing] = g.setdefault(_STANDINGS, {})
+        if key not in known:
+            known[key] = Standing(is_active(mapping, connection, key))
+        return known[key].active
+
+    def session_id(self, user: Any) -> str:
+        """Return what names a person in a session, and not any more once a directory has ended it.
+
+        A portal with Flask-Login answers with it, and gives what comes back to ``load_user``::
+
+            class User(UserMixin, db.Model):
+                def get_id(self):
+                    return provisioning.session_id(self)
+
+        It is the primary key until somebody is deactivated for the first time, so that nobody is
+        signed out when a portal begins to use it. It is one indexed read.
+
+        :param user: An object of the users' model, or Flask-Login's ``current_user``.
+        :raises TypeError: when it is neither.
+        :raises ValueError: when it isn't in the database yet.
+        """
+        mapping, key, _ = self._about(user, "session_id")
+        if key is None:
+            raise ValueError("Nobody signs in who isn't in the database yet: flush the user first.")
+        return session_id_of(mapping, key, self._standing(user))
+
+    def load_user(self, session_id: str, *, session: Session | None = None) -> Any:
+        """Return the person whom a session names, or None when it has ended.
+
+        Who was deactivated or deleted by a directory is signed out at the next request, in every
+        process and with remember cookies too, and the old session doesn't open again when the
+        person comes back::
+
+            login_manager.user_loader(provisioning.load_user)
+
+        It is one indexed read beside that of the person.
+
+        :param session_id: What ``session_id`` returned.
+        :param session: What loads the person; without it, the portal's own session.
+        :raises RuntimeError: when the portal has registered a ``sessionmaker``, and passes none.
+        """
+        mapping = current_provisioning.mappings["Users"]
+        key = key_in(mapping, session_id)
+        if key is None:
+            return None
+        user = (session or self._sessions.of_host()).get(mapping.model, key)
+        if user is None:
+            return None
+        standing = self._standing(user)
+        ours = session_id_of(mapping, key, standing) == session_id
+        return user if standing.active and ours else None
+
+    def signed_out(self, user: Any) -> datetime | None:
+        """Return when a directory has last ended a person's sessions; None where none has.
+
+        For portals with sessions of another kind: a token that was issued before then is over.
+
+        :param user: An object of the users' model, or Flask-Login's ``current_user``.
+        :raises TypeError: when it is neither.
+        """
+        return self._standing(user).signed_out
+
+    def _standing(self, user: Any) -> Standing:
+        mapping, key, connection = self._about(user, "signed_out")
+        if key is None:
+            return Standing(active=True)
+        known: dict[Any, Standing] = g.setdefault(_STANDINGS_WITH_SESSIONS, {})
+        if key not in known:
+            known[key] = standing_of(mapping, connection, key)
+            g.setdefault(_STANDINGS, {})[key] = known[key]
+        return known[key]
+
+    def _about(self, user: Any, asked: str) -> tuple[ResourceMapping, Any, Any]:
+        """Return the mapping of users, the key of one of them, and where to ask about it.
+
+        :raises TypeError: when it is no user.
+        """
         user = getattr(user, "_get_current_object", lambda: user)()
         mapping = current_provisioning.mappings["Users"]
         if not isinstance(user, mapping.model):
             raise TypeError(
-                f"is_active wants a {mapping.model.__name__}, and got a {type(user).__name__}: "
+                f"{asked} wants a {mapping.model.__name__}, and got a {type(user).__name__}: "
                 "ask it only about people who are signed in or about to."
             )
         identity = sa.inspect(user).identity
         if identity is None:
-            return True  # not in the database yet
-        known: dict[Any, bool] = g.setdefault("_scim_active", {})
-        key = mapping.table.key_of_identity(identity)
-        if key not in known:
-            session = object_session(user) or self._sessions.current
-            connection = session.connection(bind_arguments={"mapper": mapping.table.mapper})
-            known[key] = is_active(mapping, connection, key)
-        return known[key]
+            return mapping, None, None
+        session = object_session(user) or self._sessions.current
+        connection = session.connection(bind_arguments={"mapper": mapping.table.mapper})
+        return mapping, mapping.table.key_of_identity(identity), connection
 
     def touch(self, model: type[Any], *conditions: Any, session: Session | None = None) -> None:
         """Tell that the portal has changed users or groups in a way that the ORM doesn't see.

@@ -37,9 +37,11 @@ __all__ = [
     "AccessToken",
     "Activity",
     "Binding",
+    "Brake",
     "ExternalId",
     "Integration",
     "Models",
+    "Offboarding",
     "Role",
     "ServiceAccount",
     "UtcDateTime",
@@ -333,6 +335,88 @@ class Refusal(_Own):
     dismissed: Mapped[bool] = mapped_column(sa.Boolean(), default=False, server_default=sa.false())
 
 
+class Offboarding(_Own):
+    """One person who leaves, from the first request that said so to what became of the account.
+
+    As long as it isn't done, it is found by ``fold``, so that a request that is sent again counts
+    up and adds no row. ``held`` says since when the brake holds it, ``decision`` what somebody has
+    decided about that. The removal of many from a group is held in a row of its own kind, and has
+    none once it is done.
+    """
+
+    __tablename__ = "scim_offboarding"
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            foreign("integration_id", "scim_integration.id"),
+            index("ix_scim_offboarding_fold", "fold", is_unique=True),
+            index("ix_scim_offboarding_page", "integration_id", "id"),
+            index("ix_scim_offboarding_tenant", "tenant", "id"),
+            index("ix_scim_offboarding_host", "host_key"),
+            # Few wait for their day, and few are held.
+            index("ix_scim_offboarding_due", "due", "id", only="due IS NOT NULL"),
+            index("ix_scim_offboarding_held", "integration_id", "held", only="held IS NOT NULL"),
+        )
+
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    fold: Mapped[str | None] = mapped_column(case_exact_string(64))
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    resource_id: Mapped[str] = mapped_column(case_exact_string(64))
+    resource_name: Mapped[str | None] = mapped_column(case_exact_string(255))
+    host_key: Mapped[str | None] = mapped_column(case_exact_string(255))
+    request_id: Mapped[str | None] = mapped_column(case_exact_string(64))
+    received: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    last_at: Mapped[datetime | None] = mapped_column(instant())
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+    trouble: Mapped[str | None] = mapped_column(sa.String(1000))
+    held: Mapped[datetime | None] = mapped_column(instant())
+    decision: Mapped[str | None] = mapped_column(sa.String(16))
+    decided_by: Mapped[str | None] = mapped_column(sa.String(255))
+    decided_at: Mapped[datetime | None] = mapped_column(instant())
+    blocked: Mapped[datetime | None] = mapped_column(instant())
+    sessions_ended: Mapped[datetime | None] = mapped_column(instant())
+    hooks: Mapped[Any | None] = mapped_column(JsonDocument())
+    groups_left: Mapped[int | None] = mapped_column(sa.Integer())
+    unlinked: Mapped[datetime | None] = mapped_column(instant())
+    deleted: Mapped[datetime | None] = mapped_column(instant())
+    due: Mapped[datetime | None] = mapped_column(instant())
+    due_action: Mapped[str | None] = mapped_column(sa.String(16))
+    returned: Mapped[datetime | None] = mapped_column(instant())
+
+
+class Brake(_Own):
+    """How many people one integration has let go lately, or has removed from one group.
+
+    ``slots`` has the numbers of the last hour, by the minute that they began with; who counts locks
+    the row, so that two requests that meet are counted one after the other.
+    """
+
+    __tablename__ = "scim_brake"
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            foreign("integration_id", "scim_integration.id"),
+            index("ix_scim_brake_fold", "fold", is_unique=True),
+            index("ix_scim_brake_integration", "integration_id"),
+        )
+
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    fold: Mapped[str] = mapped_column(case_exact_string(64))
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    last_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    count: Mapped[int] = mapped_column(sa.BigInteger(), default=0, server_default=sa.text("0"))
+    slots: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument())
+    allowed_until: Mapped[datetime | None] = mapped_column(instant())
+
+
 # Identity is what tells two declarations apart, and it hashes at once: statements are cached by it.
 @dataclass(frozen=True, eq=False)
 class Models:
@@ -346,6 +430,8 @@ class Models:
     external_id: type[ExternalId]
     activity: type[Activity]
     refusal: type[Refusal]
+    offboarding: type[Offboarding]
+    brake: type[Brake]
 
 
 M = TypeVar("M", bound=_Own)
@@ -388,6 +474,8 @@ def declare(base: type[orm.DeclarativeBase]) -> Models:
         external_id=mapped(ExternalId),
         activity=mapped(Activity),
         refusal=mapped(Refusal),
+        offboarding=mapped(Offboarding),
+        brake=mapped(Brake),
     )
 
 

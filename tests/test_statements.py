@@ -154,12 +154,13 @@ OF_A_USER = {
     "match by externalId": 2,
     "match nobody": 2,
     "get": 2,
-    "active": 5,
-    "active without a path": 5,
+    # Who leaves is counted by the brake, and has a record.
+    "active": 7,
+    "active without a path": 7,
     "name part": 5,
     "e-mail": 5,
     "stored": 4,
-    "several at once": 5,
+    "several at once": 7,
     "nothing new": 2,
     "post": 6,
 }
@@ -337,7 +338,13 @@ def test_one_member_costs_the_same_in_a_large_group(portal: Portal) -> None:
     assert costs[0] == costs[1]
     # Where rows have locks, who is added is held by a statement of its own.
     allowed = 7 if portal.engine.dialect.name == "sqlite" else 8
-    assert max(statements for statements, _ in costs[1].values()) <= allowed, costs[1]
+    # Who is removed is counted by the brake, which makes its row the first time.
+    dear = {
+        name: statements
+        for name, (statements, _) in costs[1].items()
+        if statements > allowed + (4 if name.startswith("remove") else 0)
+    }
+    assert dear == {}
     assert max(rows for _, rows in costs[1].values()) <= 6, costs[1]
 
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests, default_exceptio
 
 from ..scim import errors
 from ..scim.errors import ScimError
-from ..services import activity, refusals, subjects
+from ..services import activity, offboarding, refusals, subjects
 from ..services.activity import Action
 from ..services.database_errors import is_away, kind_of_error, traceback_of
 from ..services.scope import Scope
@@ -135,6 +135,7 @@ def _is_written(scope: Scope, error: ScimError) -> bool:
             name = subjects.name_in(scope.request_body, mapping)
         elif resource_id is not None and not isinstance(error, DatabaseUnavailable):
             name = subjects.name_of(scope, mapping, resource_id)
+    offboarding.note_trouble(scope, error)
     return activity.record_failure(
         scope,
         g.get("scim_action", Action.REQUEST),

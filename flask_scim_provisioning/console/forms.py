@@ -24,6 +24,7 @@ from ..models import DESCRIPTION_LENGTH, NAME_LENGTH
 from ..scim.errors import ScimError
 from ..scim.messages import read_json
 from ..services.integrations import TYPES
+from ..services.people import PEOPLE
 from ..services.policies import POLICIES, Choice, Flag, Number, Policies, Policy
 from ..services.rehearsal import METHODS
 from .guides import PROVIDERS
@@ -93,7 +94,7 @@ def _choices(labels: Mapping[str, str]) -> list[Any]:
 
 
 def _stripped(value: str | None) -> str | None:
-    return value.strip() if value else value
+    return value.strip() if isinstance(value, str) else value
 
 
 def _one_line(form: FlaskForm, field: Field) -> None:  # noqa: ARG001 - the signature is WTForms'
@@ -344,6 +345,11 @@ class RemoveForm(_Form):
     """Remove an integration; its name is typed, so that nobody removes the wrong one by a click."""
 
     name = StringField("Name", filters=[_stripped])
+    people = RadioField(
+        "What becomes of the people whom it knows",
+        choices=_choices(PEOPLE),
+        default="keep",
+    )
 
     def __init__(self, expected: str) -> None:
         super().__init__()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..models import utcnow
-from ..services import activity, failures, health, integrations, managed, refusals
+from ..services import activity, failures, health, integrations, managed, people, refusals
 from ..services.health import State
 from ..services.integrations import IntegrationInvalid, IntegrationNameTaken, IntegrationView
 from ..services.names import names_of
@@ -341,20 +341,34 @@ def remove(integration_id: str) -> ResponseReturnValue:
     session, models, tenant = caller()
     view = integrations.get_integration(session, models, tenant, integration_id)
     form = RemoveForm(view.name)
+    failed: Mapping[str, str] = {}
     if form.is_accepted():
-        integrations.remove_integration(
-            session, models, tenant, view.id, actor=acting_administrator()
-        )
-        flash(f"{view.name} is removed. What it did can still be read.", "success")
-        return redirect(url_for("scim_console.index"), 303)
+        actor, users = acting_administrator(), current_provisioning.mappings["Users"]
+        with current_provisioning.sessions.in_place():
+            done = people.let_go(
+                session, models, users, tenant, view.id, how=form.people.data, actor=actor
+            )
+        failed = done.failed
+        if not failed:
+            integrations.remove_integration(session, models, tenant, view.id, actor=actor)
+            flash(_removed_words(view.name, form.people.data, done.done), "success")
+            return redirect(url_for("scim_console.index"), 303)
     page = render_template(
         "scim_provisioning/integrations/remove.html",
         form=form,
         integration=present(view, utcnow()),
         managed=integrations.count_managed(session, models, view.id),
+        failed=list(failed.items())[:_SHOWN_ENTRIES],
+        failed_count=len(failed),
         trail=trail(view, "Remove"),
     )
-    return page, form_status(form)
+    return page, 409 if failed else form_status(form)
+
+
+def _removed_words(name: str, how: str, done: int) -> str:
+    who = "1 person" if done == 1 else f"{done} people"
+    became = {"deactivate": f" {who} deactivated.", "detach": f" {who} detached."}.get(how, "")
+    return f"{name} is removed.{became} What it did can still be read."
 
 
 def _to(view: IntegrationView) -> ResponseReturnValue:

@@ -170,6 +170,7 @@ _TABS = (
     ("Failures", "show_failures"),
     ("People", "show_people"),
     ("Groups", "show_groups"),
+    ("Leavers", "show_leavers"),
     ("Activity", "show_activity"),
     ("Mapping", "show_mapping"),
     ("Credentials", "show_credentials"),
@@ -205,6 +206,7 @@ _TARGETS: Mapping[str, tuple[str, str, str]] = {
     "enable": ("scim_console.show", "scim-switch", "Go to the switch"),
     "guide": ("scim_console.connect", "", "Open the setup guide"),
     "credentials": ("scim_console.show_credentials", "", "Show the tokens"),
+    "leavers": ("scim_console.show_leavers", "", "Show what is held"),
 }
 
 

@@ -86,6 +86,11 @@ def _check_state(mapping: ResourceMapping) -> None:
     """A portal that hears of nobody's leaving lets them in; there are other ways, so it is told."""
     for name in ("on_deactivate", "on_reactivate"):
         hook = getattr(mapping.options, name)
+        if hook is not None and mapping.table.name == "Group":
+            raise MappingError(
+                f"{mapping.schema_name}: Meta.{name} is called for people, and nobody deactivates "
+                "a group; set it in the schema of users."
+            )
         if hook is not None and not callable(hook):
             raise MappingError(
                 f"{mapping.schema_name}: Meta.{name} is {hook!r}; set it to a function that is "

@@ -98,6 +98,9 @@ class Action(enum.StrEnum):
     TOKEN_ROTATED = "token.rotated"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
     ATTENTION_DISMISSED = "attention.dismissed"
+    HELD_RELEASED = "held.released"
+    HELD_REJECTED = "held.rejected"
+    PEOPLE_LET_GO = "people.let_go"
 
 
 READS = frozenset(

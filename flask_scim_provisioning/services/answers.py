@@ -63,6 +63,8 @@ def announce(scope: Scope, mapping: ResourceMapping, outcome: Outcome) -> None:
             signals.user_reactivated if reactivated else signals.user_deactivated,
             outcome,
         )
+    if outcome.forgotten:
+        send(scope, signals.user_deleted, outcome)
     if outcome.members.changed:
         _announce_members(scope, outcome, outcome.members)
     for resource_id, host_key in outcome.members.left.items():

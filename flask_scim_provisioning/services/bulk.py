@@ -38,7 +38,7 @@ from ..scim.errors import (
 )
 from ..scim.messages import read_patch_envelope
 from ..scim.versions import Preconditions
-from . import activity, directory
+from . import activity, directory, offboarding
 from .activity import Action
 from .answers import Resource
 from .bulk_order import in_order_of_names, is_plain, lock_links, require_enabled
@@ -274,6 +274,7 @@ class _Run:
         if kind is not None and operation.method in _WORDS:
             action = Action(f"{kind.lower()}.{_WORDS[operation.method]}")
         found = resolve(operation.resource_id, self.ids, "value")
+        offboarding.note_trouble(scope, error)
         activity.record_failure(
             scope,
             action,

@@ -20,7 +20,7 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity
+from . import activity, leaving
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
@@ -50,7 +50,11 @@ _TOLD = 20
 
 @dataclass(slots=True)
 class Outcome:
-    """What a writing use case did, for its answer and its signals."""
+    """What a writing use case did, for its answer and its signals.
+
+    :ivar kept: whether the portal keeps the row of what was deleted.
+    :ivar forgotten: whether a policy has deleted from SCIM whom the request deactivated.
+    """
 
     id: str
     host_key: Any
@@ -62,6 +66,8 @@ class Outcome:
     attributes: bool = False
     changed_names: tuple[str, ...] = ()
     members: MembershipChange = field(default_factory=MembershipChange)
+    kept: bool = False
+    forgotten: bool = False
 
 
 _USUAL_TERMS = 2
@@ -212,6 +218,7 @@ def save(
     if changed.get("active") is False or changed.get("password"):
         refuse_protected(scope, mapping, found.host_key)
     membership = set_members(scope, mapping, view, found.host_key, members)
+    leaving.refuse_mass_removal(scope, mapping, view, found, membership)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)
     outcome.changed_names = tuple(changed)
@@ -222,7 +229,8 @@ def save(
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
-        writing.save_changes(mapping, scope.session, view, found, changed)
+        with leaving.begin(scope, mapping, view, found, changed):
+            writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
     else:
         writing.note_unchanged(view, found)
@@ -330,11 +338,11 @@ def record(
         resource_name=name,
         attention=attention,
         status=status,
-        changes=_told(mapping, action, outcome),
+        changes=_told(action, outcome),
     )
 
 
-def _told(mapping: ResourceMapping, action: Action, outcome: Outcome) -> dict[str, Any]:
+def _told(action: Action, outcome: Outcome) -> dict[str, Any]:
     """Return what was changed, as the activity log keeps it: names and keys, never values."""
     told: dict[str, Any] = {}
     if outcome.changed_names:
@@ -351,6 +359,6 @@ def _told(mapping: ResourceMapping, action: Action, outcome: Outcome) -> dict[st
     if members.skipped:
         told["skipped"] = members.skipped[:_TOLD]
         told["skipped_count"] = len(members.skipped)
-    if action is Action.USER_DELETED and not mapping.deletes_rows:
+    if action is Action.USER_DELETED and outcome.kept:
         told["kept"] = True
     return told

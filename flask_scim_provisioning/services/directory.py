@@ -22,7 +22,7 @@ from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import permissions, signals
+from . import leaving, permissions, signals
 from .activity import Action
 from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
@@ -208,7 +208,7 @@ def _create_row(
         refuse_protected(scope, mapping, host_key)
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
-    return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
+    return host_key, leaving.take_over(scope, mapping, view, host_key, complete)
 
 
 def replace_resource(
@@ -267,6 +267,7 @@ def replace_resource(
             record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
             outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
+        outcome.forgotten = leaving.finish(scope, mapping, view, found, outcome.active)
         return outcome
 
     outcome = transact(scope, work)
@@ -329,6 +330,7 @@ def modify_resource(
             record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
             outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
+        outcome.forgotten = leaving.finish(scope, mapping, view, found, outcome.active)
         return outcome
 
     outcome = transact(scope, work)
@@ -351,18 +353,19 @@ def delete_resource(
     :raises Forbidden: when the role allows neither deactivating nor deleting.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
+    becomes = leaving.require_permission(scope, mapping, deleting=True)
     refuse_read_only(mapping)
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
         wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
         # Groups are locked before their members, as a change of the members does it.
-        move_versions_of_groups(mapping, view, resource_id)
+        groups = move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         refuse_protected(scope, mapping, found.host_key)
-        writing.delete_resource(mapping, scope.session, view, found)
+        leaving.delete(scope, mapping, view, found, becomes, groups)
         outcome = Outcome(found.id, found.host_key, found.version)
+        outcome.kept = becomes.now != "delete"
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED
         record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
         return outcome

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from ..mapping.resources import ResourceMapping
 from ..models import Models, utcnow
 from ..scim.remedies import REMEDIES
-from . import failures, refusals, tokens
+from . import brake, failures, refusals, tokens
+from .brake import HeldChanges
 from .failures import FailureGroup, Skipped
 from .integration_views import IntegrationView
 from .refusals import EXPECTED, Cause, RefusedRequests
@@ -67,7 +68,7 @@ class Problem:
     :ivar reason: One sentence.
     :ivar todo: The one thing to do about it.
     :ivar target: Where it is done: ``"rotate"``, ``"failures"``, ``"attention"``, ``"door"``,
-        ``"enable"``, ``"guide"`` or ``"credentials"``.
+        ``"enable"``, ``"guide"``, ``"credentials"`` or ``"leavers"``.
     :ivar since: Since when; None where nobody knows.
     :ivar cause: Of the failures that it is about, if it is about failures of one cause.
     :ivar until: What is dismissed with it ends with this id; None where it can't be dismissed.
@@ -177,6 +178,7 @@ class _Facts:
     failures: Sequence[FailureGroup]
     skipped: Sequence[Skipped]
     door: Sequence[RefusedRequests]
+    held: HeldChanges | None
     now: datetime
 
     @property
@@ -487,9 +489,32 @@ def _no_role(facts: _Facts) -> Problem | None:
     )
 
 
+def _held(facts: _Facts) -> Problem | None:
+    found = facts.held
+    if found is None:
+        return None
+    who = [
+        f"{count:,} {one if count == 1 else many}"
+        for count, one, many in (
+            (found.people, "person", "people"),
+            (found.groups, "removal from a group", "removals from groups"),
+        )
+        if count
+    ]
+    return Problem(
+        "held-changes",
+        Severity.BAD,
+        f"The brake holds {' and '.join(who)}: the directory lets more go than the policy allows.",
+        "Look whether that is meant, and release or reject it.",
+        "leavers",
+        found.since,
+    )
+
+
 RULES: tuple[Rule, ...] = (
     _no_token,
     _no_role,
+    _held,
     _failures,
     _refused_at_the_door,
     _token_expires,
@@ -529,6 +554,7 @@ def assess(
         of_door.setdefault(row.integration_id, []).append(row)
     of_tokens = tokens.live_tokens(session, models, ids)
     of_failures = failures.open_failures(session, models, ids, moment)
+    of_brake = brake.waiting(session, models, ids)
     of_skips = failures.open_skips(session, models, mappings, ids)
     return [
         _health(
@@ -538,6 +564,7 @@ def assess(
                 of_failures.get(view.id, ()),
                 of_skips.get(view.id, ()),
                 of_door.get(view.id, ()),
+                of_brake.get(view.id),
                 moment,
             )
         )

@@ -413,6 +413,10 @@ def remove_integration(
         )
         session.execute(sa.delete(binding).where(bound))
         session.execute(sa.delete(account).where(account.c.id == view.service_account_id))
+        # Nothing more becomes of the accounts that it has let go.
+        record = models.offboarding.__table__
+        waits = sa.and_(record.c.integration_id == view.id, record.c.due.is_not(None))
+        session.execute(sa.update(record).where(waits).values(due=None))
         # Its name is free for another one, and no other has its id.
         ended = {"removed": now, "enabled": False, "paused": None, "updated": now}
         session.execute(
@@ -476,10 +480,14 @@ def forget_removed(session: Session, models: Models, before: datetime) -> int:
     """
     table, entry = models.integration.__table__, models.activity.__table__
     told = sa.exists().where(entry.c.integration_id == table.c.id)
-    statement = sa.select(table.c.id).where(table.c.removed < before, ~told)
+    record, brake = models.offboarding.__table__, models.brake.__table__
+    proven = sa.exists().where(record.c.integration_id == table.c.id)
+    statement = sa.select(table.c.id).where(table.c.removed < before, ~told, ~proven)
     forgotten = session.scalars(statement).all()
     for integration_id in forgotten:
         _delete_external_ids(session, models, integration_id)
+        counted = sa.delete(brake).where(brake.c.integration_id == integration_id)
+        run_transaction(session, functools.partial(session.execute, counted))
         delete = sa.delete(table).where(table.c.id == integration_id)
         run_transaction(session, functools.partial(session.execute, delete))
     return len(forgotten)

@@ -151,15 +151,17 @@ def has_members(mapping: ResourceMapping, view: Viewpoint, group: Any) -> bool:
     return any(members.has_any(view, group) for members in kinds)
 
 
-def move_versions_of_groups(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> None:
-    """Give the groups that a resource is in a new version, in one statement.
+def move_versions_of_groups(mapping: ResourceMapping, view: Viewpoint, resource_id: str) -> int:
+    """Give the groups that a resource is in a new version, in one statement; return how many.
 
     :param resource_id: the SCIM id of who is about to leave them.
     """
     binding = mapping.memberships
-    for members in binding.kinds if binding is not None else ():
-        if members.kind == mapping.table.name:
-            members.move_versions_around(view, resource_id)
+    return sum(
+        members.move_versions_around(view, resource_id)
+        for members in (binding.kinds if binding is not None else ())
+        if members.kind == mapping.table.name
+    )
 
 
 def _ids(values: Iterable[Mapping[str, Any]]) -> list[str]:

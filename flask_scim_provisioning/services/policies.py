@@ -102,6 +102,80 @@ class Policies:
             "administrators of them. Without it, it is refused.",
         ),
     )
+    leavers: str = _policy(
+        "portal",
+        Choice(
+            "What becomes of the account of a leaver",
+            "When this directory deactivates or deletes somebody. In each case nobody can sign in "
+            "any more. To delete accounts, the integration's role needs the permission USERS: "
+            "delete.",
+            MappingProxyType(
+                {
+                    "portal": "what this portal's team has set",
+                    "deactivate": "it is deactivated and stays",
+                    "unlink": "it is deactivated, stays, and this directory forgets it",
+                    "delete": "it is deleted",
+                }
+            ),
+        ),
+    )
+    leavers_days: int | None = _policy(
+        None,
+        Number(
+            "Grace period",
+            "The account is deactivated at once, and forgotten or deleted so much later, by "
+            "“flask scim due”. Empty for at once. Who comes back in time has everything again.",
+            "days",
+            1,
+            3650,
+        ),
+    )
+    leavers_groups: str = _policy(
+        "portal",
+        Choice(
+            "What becomes of the memberships of a leaver",
+            "Whoever keeps them has them again on coming back.",
+            MappingProxyType(
+                {
+                    "portal": "they stay when somebody is deactivated, and end on deletion",
+                    "keep": "they stay, as long as the account does",
+                    "leave": "they end",
+                }
+            ),
+        ),
+    )
+    brake_percent: int | None = _policy(
+        20,
+        Number(
+            "Brake: hold what is more than",
+            "Of the people whom this directory knows, or of one group's members, deactivated, "
+            "deleted or removed within an hour. An administrator then releases or rejects it. "
+            "Empty for no such limit.",
+            "percent",
+            1,
+            100,
+        ),
+    )
+    brake_least: int | None = _policy(
+        50,
+        Number(
+            "Brake: hold no fewer than",
+            "However large a part of the people or of the group they are.",
+            "people",
+            0,
+            1_000_000,
+        ),
+    )
+    brake_most: int | None = _policy(
+        None,
+        Number(
+            "Brake: hold always what is more than",
+            "However small a part they are. Empty for no such limit.",
+            "people",
+            1,
+            1_000_000,
+        ),
+    )
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Policies:

@@ -34,6 +34,7 @@ PAGES = [
     "/{id}/activity/{entry}",
     "/{id}/people",
     "/{id}/groups",
+    "/{id}/leavers",
     "/{id}/mapping",
     "/{id}/try",
     "/{id}/credentials",

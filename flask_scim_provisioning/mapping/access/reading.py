@@ -37,6 +37,7 @@ __all__ = [
     "execute",
     "fetch_locked",
     "fetch_one",
+    "lock",
     "plan_for",
 ]
 
@@ -452,7 +453,7 @@ def fetch_locked(
         return None
     at_once = view.backend == "postgresql"
     if not at_once:
-        _lock(mapping, resource_id, view)
+        lock(mapping, resource_id, view)
     plan = plan_for(mapping, projection)
     parameters = {"id": resource_id.lower()}
     if at_once or entity:
@@ -537,7 +538,7 @@ def _locked_statement(plan: ReadPlan, *, locking: bool, entity: bool) -> Any:
     return statement
 
 
-def _lock(mapping: ResourceMapping, resource_id: str, view: Viewpoint) -> None:
+def lock(mapping: ResourceMapping, resource_id: str, view: Viewpoint) -> None:
     """Keep others from changing a resource until the transaction ends, by its link.
 
     SQLite has no row locks and one writer. Where nobody knows whether the transaction is that one,

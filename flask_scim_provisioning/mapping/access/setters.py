@@ -6,27 +6,17 @@ and one that rolls back would undo what was done before it. Either is told by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
-from ..bindings.base import Binding, Unit
+from ..bindings.base import Binding
 from ..errors import MappingError
-from ..resources import ACTIVE, ResourceMapping
+from ..resources import ResourceMapping
 
-__all__ = [
-    "Setting",
-    "calls_host",
-    "has_own_setter",
-    "hooks",
-    "listens",
-    "name_of",
-    "setting",
-    "was_active",
-]
+__all__ = ["Setting", "has_own_setter", "name_of", "setting"]
 
 _SETTING = "scim_setting"
 """A key of Session.info."""
@@ -91,59 +81,6 @@ def _after_soft_rollback(session: Session, transaction: SessionTransaction) -> N
     found: Setting | None = session.info.get(_SETTING)
     if found is not None:
         found.ends(transaction, "rolls back")
-
-
-def was_active(mapping: ResourceMapping, entity: Any, unit: Unit) -> bool | None:
-    """Say whether somebody was active until now; None where nobody knows."""
-    state = mapping.state
-    if state is None or not sa.inspect(entity).persistent:
-        return None
-    slot = state.slot(None)
-    if not state.expressions:
-        kept = unit.stored.get(ACTIVE)
-        return kept if isinstance(kept, bool) else (True if unit.stored else None)
-    if slot is None or slot.name is None:
-        return None
-    value = getattr(entity, slot.name)
-    return bool(slot.is_true(value) if slot.is_true is not None else slot.read(value))
-
-
-def listens(mapping: ResourceMapping) -> bool:
-    """Say whether the team wants to be called when somebody's state changes."""
-    options = mapping.options
-    return options.on_deactivate is not None or options.on_reactivate is not None
-
-
-def hooks(
-    mapping: ResourceMapping, entity: Any, values: Mapping[str, Any], before: bool | None
-) -> Iterator[tuple[str, Callable[[Any], None]]]:
-    """Yield the functions of the team that have to be called, with their names.
-
-    :param before: whether the person was active; where nobody knows, the functions are called.
-    """
-    wanted = values.get(ACTIVE)
-    if not isinstance(wanted, bool) or wanted is before:
-        return
-    is_new = not sa.inspect(entity).persistent
-    if wanted and is_new:
-        return
-    name = "on_reactivate" if wanted else "on_deactivate"
-    hook = getattr(mapping.options, name, None)
-    if hook is not None:
-        yield f"{mapping.schema_name}.Meta.{name}", hook
-
-
-def calls_host(mapping: ResourceMapping, keys: Iterable[str]) -> bool:
-    """Say whether functions of the team's are called where these attributes are written."""
-    own = mapping.kept(
-        "attributes with setters",
-        lambda: frozenset(
-            key
-            for key, binding in mapping.bindings.items()
-            if has_own_setter(binding) or key == "password"
-        ),
-    )
-    return any(key in own or (key == ACTIVE and listens(mapping)) for key in keys)
 
 
 def has_own_setter(binding: Binding) -> bool:

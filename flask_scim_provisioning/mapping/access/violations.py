@@ -60,7 +60,7 @@ def violation_of(error: DBAPIError, metadata: sa.MetaData) -> Violation:
     cause: Any = error.orig
     kind = kind_of(error)
     if number_of(cause) is not None:
-        found = _of_mysql(kind, cause)
+        found = _of_mysql(kind, cause, error.statement)
     elif state_of(cause) is not None:
         found = _of_postgresql(kind, getattr(cause, "diag", None))
     else:
@@ -93,7 +93,14 @@ def _of_sqlite(kind: Violated | None, cause: Any) -> Violation:
     return Violation(kind, places[0][0], None, columns, is_key)
 
 
-def _of_mysql(kind: Violated | None, cause: Any) -> Violation:
+_WRITES = re.compile(
+    r"\s*(?:INSERT\s+(?:IGNORE\s+)?INTO|REPLACE\s+INTO|UPDATE)\s+(?:`[^`]+`\.|\w+\.)?`?([^`\s(]+)",
+    re.IGNORECASE,
+)
+"""The table that a statement writes to."""
+
+
+def _of_mysql(kind: Violated | None, cause: Any, statement: str | None) -> Violation:
     arguments: Sequence[Any] = cause.args
     message = str(arguments[1]) if len(arguments) > 1 else str(cause)
     match kind:
@@ -101,6 +108,8 @@ def _of_mysql(kind: Violated | None, cause: Any) -> Violation:
             # The value comes first and may say anything; the key comes last.
             found = re.search(r"for key '(?:([^'.]+)\.)?([^']+)'$", message)
             table, key = (found[1], found[2]) if found else (None, None)
+            if table is None and (written := _WRITES.match(statement or "")):
+                table = written[1]  # MariaDB names the key alone, and every table has a PRIMARY
             return Violation(kind, table, key, is_key=key == "PRIMARY")
         case Violated.FOREIGN_KEY:
             found = re.search(r"\(`[^`]+`\.`([^`]+)`, CONSTRAINT `([^`]+)`", message)
@@ -123,7 +132,8 @@ def _with_columns(found: Violation, metadata: sa.MetaData) -> Violation:
     for table in metadata.tables.values():
         if found.table is not None and table.name != found.table:
             continue
-        if found.constraint in (f"{table.name}_pkey", table.primary_key.name):
+        keys = (f"{table.name}_pkey", table.primary_key.name)
+        if found.constraint in keys or (found.is_key and table.name == found.table):
             columns = tuple(column.name for column in table.primary_key.columns)
             return replace(found, table=table.name, columns=columns, is_key=True)
         for named, columns in _named_columns(table):
@@ -180,7 +190,7 @@ def refusal(mapping: ResourceMapping, error: DBAPIError, *, deleting: bool = Fal
                 f"{named} is already in use by another {kind}; give it another value, or match the "
                 "existing one instead of creating a new one."
             )
-        case Violated.UNIQUE if found.is_key:
+        case Violated.UNIQUE if found.is_key and _is_counted(mapping, found):
             return _key_is_taken(mapping, found)
         case Violated.NOT_NULL | Violated.CHECK | Violated.FOREIGN_KEY if named:
             return InvalidValue(
@@ -193,6 +203,14 @@ def refusal(mapping: ResourceMapping, error: DBAPIError, *, deleting: bool = Fal
         "is mapped to what it asks for; the portal's team has to mend that, and the request can be "
         "sent again then."
     )
+
+
+def _is_counted(mapping: ResourceMapping, found: Violation) -> bool:
+    """Say whether a database numbers the rows of a table itself; somebody chooses a text."""
+    tables = mapping.links.metadata.tables.values()
+    own: Any = mapping.table.mapper.local_table
+    table = next((each for each in tables if each.name == found.table), own)
+    return any(isinstance(column.type, sa.Integer) for column in table.primary_key)
 
 
 def _key_is_taken(mapping: ResourceMapping, found: Violation) -> ScimError:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from sqlalchemy.orm.util import identity_key
 
+from ...models import utcnow
 from ...scim.errors import InvalidValue, MutabilityError, TemporarilyUnavailable, Uniqueness
 from ..bindings.base import Keeping, Unit
 from ..host.ids import moment, new_id
@@ -28,17 +29,19 @@ from ..host.keys import HostKey
 from ..host.links import own_column
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
+from .hooks import calls_host, hook_for, listens, run_hook, was_active
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
 from .recall import Written
-from .setters import calls_host, hooks, listens, name_of, setting, was_active
+from .setters import name_of, setting
 from .violations import host_rules
 
 __all__ = [
     "delete_resource",
     "existing_entity",
     "insert_resource",
+    "is_active",
     "needs_entity",
     "note_unchanged",
     "revive_resource",
@@ -58,7 +61,6 @@ def _write(
         keys.append("password")
     unit = replace(unit, values=values, beside={}, scratch={})
     with unit.session.no_autoflush, setting(unit.session) as now:
-        before = was_active(mapping, entity, unit) if ACTIVE in values else None
         for key in keys:
             binding, value = mapping.bindings[key], values[key]
             if binding.keeping is Keeping.APART:
@@ -69,9 +71,6 @@ def _write(
             now.what = mapping.kept(f"what sets {key}", partial(name_of, mapping, key))
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
                 remainders[key] = binding.write(entity, value, unit)
-        for now.what, hook in hooks(mapping, entity, values, before):
-            with host_rules(mapping, ACTIVE):
-                hook(entity)
     return {**unit.beside, **remainders}
 
 
@@ -149,8 +148,10 @@ def insert_resource(
     wanted = _wanted_of_new(mapping, entity, values)
     with session.no_autoflush:
         session.add(entity)
+        hook = hook_for(mapping, entity, unit, wanted)
         remainders = _write(mapping, unit, entity, wanted)
     _flush(mapping, session, entity)
+    run_hook(mapping, unit, entity, hook)
     host_key = table.key_of(entity)
     now, stored = moment(), _kept(remainders)
     resource_id = _insert_link(mapping, view, host_key, stored, now, later)
@@ -202,6 +203,7 @@ def _insert_link(
     stored: dict[str, Any],
     now: datetime,
     later: Pending | None = None,
+    signed_out: datetime | None = None,
 ) -> str:
     resource_id = new_id()
     _insert(
@@ -217,6 +219,7 @@ def _insert_link(
             "deleted": None,
             "stored": stored or None,
             "others": mapping.has_others(stored),
+            "signed_out": signed_out,
         },
     )
     return resource_id
@@ -235,17 +238,22 @@ def revive_resource(
     """
     entity = existing_entity(mapping, session, host_key)
     unit = Unit(session, view)
+    hook = hook_for(mapping, entity, unit, values)
     remainders = _write(mapping, unit, entity, values)
     _flush(mapping, session, entity)
+    run_hook(mapping, unit, entity, hook)
     links, link_key = mapping.links, mapping.table.link_key
     # Only a link that SCIM has deleted: one that appeared meanwhile belongs to who made it.
     forget = mapping.kept(
         "forget deleted link",
         lambda: sa.delete(links).where(link_key.equals("host_key"), links.c.deleted.is_not(None)),
     )
-    view.connection.execute(forget, link_key.parameters("host_key", host_key))
+    forgotten = view.connection.execute(forget, link_key.parameters("host_key", host_key)).rowcount
+    # Who had left comes back without the sessions of before.
+    ended = utcnow() if forgotten or values.get(ACTIVE) is False else None
     try:
-        resource_id = _insert_link(mapping, view, host_key, _kept(remainders), moment())
+        stored, now = _kept(remainders), moment()
+        resource_id = _insert_link(mapping, view, host_key, stored, now, signed_out=ended)
     except IntegrityError:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "
@@ -332,6 +340,7 @@ def save_changes(
         if entity is None:
             entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view, stored=found.stored)
+        hook = hook_for(mapping, entity, unit, inner)
         remainders = _write(mapping, unit, entity, inner)
         if mapping.table.key_of(entity) != found.host_key:
             # What refers to the row would have to follow, in tables that nobody here knows.
@@ -340,12 +349,15 @@ def save_changes(
                 "change that; create a new one and delete this one instead."
             )
         _flush(mapping, session, entity)
+        run_hook(mapping, unit, entity, hook)
     else:
         remainders = dict(inner)
     if "externalId" in values and mapping.is_apart("externalId"):
         write_external_id(mapping, view, found.id, values["externalId"])
     stored, now = _kept({**found.stored, **remainders}), moment()
-    _move_version(mapping, view, found, stored, now)
+    # Whoever is deactivated has no session from before.
+    ended = utcnow() if values.get(ACTIVE) is False else None
+    _move_version(mapping, view, found, stored, now, ended)
     if entity is not None:
         view.written[found.id] = Written(
             entity,
@@ -379,10 +391,28 @@ def _move_version(
     found: Found,
     stored: dict[str, Any],
     now: datetime,
+    ended: datetime | None,
 ) -> None:
     links = mapping.links
     values: dict[str, Any] = {"link_id": found.id, "now": now}
-    if stored == found.stored:
+    statement: sa.Update
+    if ended is not None:
+        values |= {"kept": stored or None, "more": mapping.has_others(stored), "ended": ended}
+        statement = mapping.kept(
+            "move version and end sessions",
+            lambda: (
+                sa.update(links)
+                .where(links.c.id == sa.bindparam("link_id"))
+                .values(
+                    version=links.c.version + 1,
+                    last_modified=sa.bindparam("now"),
+                    stored=sa.bindparam("kept"),
+                    others=sa.bindparam("more"),
+                    signed_out=sa.bindparam("ended"),
+                )
+            ),
+        )
+    elif stored == found.stored:
         statement = mapping.kept(
             "move version",
             lambda: (
@@ -410,18 +440,39 @@ def _move_version(
     view.connection.execute(statement, values)
 
 
-def delete_resource(
-    mapping: ResourceMapping, session: Session, view: Viewpoint, found: Found
-) -> None:
-    """Delete the host's row, or deactivate it and hide it from SCIM, as the team says.
+def is_active(
+    mapping: ResourceMapping, session: Session, view: Viewpoint, host_key: HostKey
+) -> bool:
+    """Say whether somebody whom SCIM doesn't know is active, as the portal keeps it."""
+    entity = existing_entity(mapping, session, host_key)
+    return was_active(mapping, entity, Unit(session, view)) is not False
 
-    Groups are deleted, and their members stay, be they users or groups; users are deactivated,
-    leave every group, and stay in the host's table.
+
+def delete_resource(
+    mapping: ResourceMapping,
+    session: Session,
+    view: Viewpoint,
+    found: Found,
+    *,
+    deletes_row: bool | None = None,
+    leaves_groups: bool = True,
+) -> None:
+    """Delete the host's row, or deactivate it and hide it from SCIM.
+
+    :param deletes_row: which of the two; None is as the team says. Groups are deleted, and their
+        members stay, be they users or groups; users are deactivated and stay in the host's table.
+    :param leaves_groups: whether memberships end where the row stays.
     """
+    if deletes_row is None:
+        deletes_row = mapping.deletes_rows
     entity = existing_entity(mapping, session, found.host_key)
-    if mapping.memberships is not None:
+    unit = Unit(session, view, stored=found.stored)
+    hook = hook_for(mapping, entity, unit, {ACTIVE: False})
+    if mapping.memberships is not None and (deletes_row or leaves_groups):
         mapping.memberships.leave_all(view, mapping.table.name, found.host_key)
-    if mapping.deletes_rows:
+    if deletes_row:
+        # While the row is there: what it owns is found by it.
+        run_hook(mapping, unit, entity, hook)
         _forget_external_ids(mapping, view, found.id)
         links = mapping.links
         view.connection.execute(sa.delete(links).where(links.c.id == found.id))
@@ -429,17 +480,17 @@ def delete_resource(
             _delete_row(session, entity)
         _flush(mapping, session, entity, deleting=True)
         return
-    unit = Unit(session, view, stored=found.stored)
     state = mapping.state
-    if state is not None and (state.expressions or mapping.options.on_deactivate is not None):
+    if state is not None and (state.expressions or hook is not None):
         _write(mapping, unit, entity, {ACTIVE: False})
         _flush(mapping, session, entity)
+        run_hook(mapping, unit, entity, hook)
     _forget_external_ids(mapping, view, found.id)
     links = mapping.links
     view.connection.execute(
         sa.update(links)
         .where(links.c.id == found.id)
-        .values(deleted=moment(), stored=None, others=None)
+        .values(deleted=moment(), stored=None, others=None, signed_out=utcnow())
     )
 
 

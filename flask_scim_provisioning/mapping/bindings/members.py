@@ -203,14 +203,28 @@ class MembersOfAKind:
             view.execute(self._any, self._group.parameters("group_key", group)).scalar_one()
         )
 
-    def move_versions_around(self, view: Viewpoint, resource_id: str) -> None:
-        """Give the groups that a member is in a new version, in one statement.
+    def count(self, view: Viewpoint, group: HostKey, at_most: int) -> int:
+        """Count the members of a group, and no more than a number of them."""
+        some = (
+            sa.select(sa.literal(1))
+            .select_from(self._pairs)
+            .where(self._group.equals("group_key"), *self.store.of_row)
+            .limit(at_most)
+            .subquery()
+        )
+        count = sa.select(sa.func.count()).select_from(some)
+        found = view.execute(count, self._group.parameters("group_key", group))
+        return int(found.scalar_one())
+
+    def move_versions_around(self, view: Viewpoint, resource_id: str) -> int:
+        """Give the groups that a member is in a new version, in one statement; return how many.
 
         :param resource_id: the SCIM id of the member.
         """
-        if may_be_id(resource_id):
-            given = {"member_id": resource_id.lower(), "now": moment()}
-            view.connection.execute(self._move, given)
+        if not may_be_id(resource_id):
+            return 0
+        given = {"member_id": resource_id.lower(), "now": moment()}
+        return view.connection.execute(self._move, given).rowcount
 
     def _moving(self) -> sa.Update:
         links, own = self.groups.links, self._target.links.alias()

@@ -37,8 +37,10 @@ class ResourceOptions(SchemaOpts):
         deletion and a new password, such as for break-glass administrators.
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_deactivate: called with the host's object when somebody becomes inactive, by a PATCH, a
-        PUT or a DELETE, in the same transaction and after the column of ``active``, if there is
-        one. It changes the object, and neither commits nor rolls back.
+        PUT or a DELETE, in the same transaction and after the row is written; before a row is
+        deleted. It ends what the person owns, such as API keys, and neither commits nor rolls back.
+        When it raises, nothing is changed, the answer is 503, and the next try calls it again. What
+        it returns, a sentence or a list of them, is kept with the person's offboarding.
     :ivar on_reactivate: the same when somebody becomes active again.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class Viewpoint:
     :ivar tenants: the values of the tenant columns, by the names of their parameters.
     :ivar notes: filled where something is shown otherwise than the host has it.
     :ivar left_out: filled with the keys of rows that can't be shown at all.
+    :ivar calls: filled with the hooks of the team that were called, and what they say they did.
     :ivar base_url: the absolute SCIM base URL, without a slash at its end.
     :ivar written: what was written of resources, by their ids; see ``access.recall``.
     """
@@ -37,6 +38,7 @@ class Viewpoint:
     notes: list[str] = field(default_factory=list)
     left_out: list[HostKey] = field(default_factory=list)
     written: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[str, Sequence[str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Prepare the connection, which filters may ask for what its database can't do."""

@@ -1,0 +1,1 @@
+"""How people leave: policies, the brake, the record, and what comes later."""
