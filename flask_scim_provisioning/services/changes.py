@@ -20,10 +20,11 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity
+from . import activity, takeover
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
+from .takeover import Met
 
 __all__ = [
     "Outcome",
@@ -62,6 +63,7 @@ class Outcome:
     attributes: bool = False
     changed_names: tuple[str, ...] = ()
     members: MembershipChange = field(default_factory=MembershipChange)
+    met: Met | None = None
 
 
 _USUAL_TERMS = 2
@@ -194,8 +196,17 @@ def save(
     members: Sequence[Change],
     action: Action,
     status: int,
+    met: Met | None = None,
 ) -> Outcome:
-    """Write what differs, and tell the activity log; nothing is written where nothing differs."""
+    """Write what differs, and tell the activity log; nothing is written where nothing differs.
+
+    :param met: what was decided of somebody who is created and whom the portal had before.
+    """
+    created = met is not None
+    if found.local and mapping.resource_type.name == "User":
+        met = met or takeover.contact(scope, mapping, found, values)
+        takeover.claim(scope, mapping, view, found)
+        values = takeover.allowed(scope, mapping, found, values, met)
     changed = {
         key: value
         for key, value in values.items()
@@ -209,18 +220,20 @@ def save(
         refuse_protected(scope, mapping, found.host_key)
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
+    outcome.met = met
     outcome.attributes = bool(changed)
     outcome.changed_names = tuple(changed)
     outcome.changed = outcome.attributes or membership.changed
     if "active" in changed:
         outcome.active = (found.flat.get("active"), changed["active"])
-        action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
+        if not created:
+            action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
         writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
-    if outcome.changed or membership.skipped:
+    if outcome.changed or membership.skipped or met is not None:
         shown = name or found.flat.get(mapping.lookup_key)
         record(scope, mapping, action, outcome, shown, status)
     return outcome
@@ -347,4 +360,9 @@ def _told(mapping: ResourceMapping, action: Action, outcome: Outcome) -> dict[st
         told["skipped_count"] = len(members.skipped)
     if action is Action.USER_DELETED and not mapping.deletes_rows:
         told["kept"] = True
+    if outcome.met is not None:
+        told["taken_over"] = outcome.met.how.value
+        told["by"] = list(outcome.met.match.by)
+        if outcome.met.decided is not None:
+            told["decided_by"] = outcome.met.decided.by
     return told

@@ -16,13 +16,13 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
-from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
+from ..scim.errors import InvalidValue, ResourceNotFound
 from ..scim.filters import attr_path
 from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import permissions, signals
+from . import permissions, signals, takeover
 from .activity import Action
 from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
@@ -45,7 +45,8 @@ from .changes import (
 )
 from .membership import has_members, move_versions_of_groups
 from .paging import Search, page_by_cursor, page_by_index, read
-from .scope import Scope, transact
+from .scope import Scope
+from .takeover import Met
 
 __all__ = [
     "Page",
@@ -166,17 +167,28 @@ def create_resource(
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
-        host_key, resource_id = _create_row(scope, mapping, view, name, values)
+        action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
+        existing = None
+        if not scope.work.takes_free(mapping.endpoint, name):
+            existing = searching.find_by_lookup(mapping, name, view, claim=True)
+        met = None
+        if kind == "User":
+            met = takeover.meet(scope, mapping, view, name, values, existing)
+        if met is not None:
+            outcome = _take_over(scope, mapping, view, values, met)
+            if wants_body:
+                outcome.found = reading.fetch_one(mapping, outcome.id, view, projection, link=True)
+            return outcome
+        host_key, resource_id = _create_row(scope, mapping, view, existing, values)
         changes = only_members(mapping, values["members"]) if values.get("members") else ()
         members = set_members(scope, mapping, view, host_key, changes)
         outcome = Outcome(resource_id, host_key, 1, created=True, members=members)
-        action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
         record(scope, mapping, action, outcome, name, 201)
         if wants_body:
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -185,23 +197,18 @@ def _create_row(
     scope: Scope,
     mapping: ResourceMapping,
     view: Viewpoint,
-    name: str,
+    existing: tuple[Any, str | None, Any] | None,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
+    """Insert a row, or take over a group of the portal's, or who was deleted over SCIM."""
     work = scope.work
-    existing = None
-    if not work.takes_free(mapping.endpoint, name):
-        existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
         return writing.insert_resource(mapping, scope.session, view, values, work.later)
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
     known = known or work.is_linked(mapping.table, host_key)
     if known or (resource_id is None and mapping.options.on_existing == "refuse"):
-        raise Uniqueness(
-            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
-            "match the existing one instead of creating a new one."
-        )
+        raise takeover.taken_name(mapping)
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
     complete = without_placeholders(scope, values)  # who exists has a password already
     if complete.get("password"):
@@ -209,6 +216,19 @@ def _create_row(
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
     return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
+
+
+def _take_over(
+    scope: Scope, mapping: ResourceMapping, view: Viewpoint, values: Mapping[str, Any], met: Met
+) -> Outcome:
+    """Take over a person of the portal's, who keeps the row and what hangs on it."""
+    found = takeover.found_of(mapping, view, met)
+    complete = without_placeholders(scope, values)  # who exists has a password already
+    sent = {key: value for key, value in complete.items() if value is not None}
+    leave(scope.notes, "existing user of this portal taken over")
+    outcome = save(scope, mapping, view, found, sent, (), Action.USER_CREATED, 201, met)
+    outcome.created = True
+    return outcome
 
 
 def replace_resource(
@@ -269,7 +289,7 @@ def replace_resource(
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -326,7 +346,7 @@ def modify_resource(
             outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -356,12 +376,14 @@ def delete_resource(
         move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         refuse_protected(scope, mapping, found.host_key)
+        if found.local and kind == "User":
+            takeover.contact(scope, mapping, found, {})
         writing.delete_resource(mapping, scope.session, view, found)
         outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED
         record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     signal = signals.user_deleted if kind == "User" else signals.group_deleted
     send(scope, signal, outcome)

@@ -413,6 +413,8 @@ def remove_integration(
         )
         session.execute(sa.delete(binding).where(bound))
         session.execute(sa.delete(account).where(account.c.id == view.service_account_id))
+        conflict = models.conflict.__table__
+        session.execute(sa.delete(conflict).where(conflict.c.integration_id == view.id))
         # Its name is free for another one, and no other has its id.
         ended = {"removed": now, "enabled": False, "paused": None, "updated": now}
         session.execute(

@@ -37,8 +37,8 @@ __all__ = [
     "plan_for",
 ]
 
-_ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(5)
-_LINK_COLUMNS = 5
+_ID, _VERSION, _CREATED, _MODIFIED, _STORED, _LOCAL = range(6)
+_LINK_COLUMNS = 6
 _MOST_PLANS = 256
 """How many sets of attributes are remembered; clients use a handful."""
 
@@ -56,6 +56,7 @@ class Found:
 
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
+    :ivar local: the host had it before, and no identity provider has written it yet.
     """
 
     host_key: HostKey
@@ -65,6 +66,7 @@ class Found:
     last_modified: str
     stored: dict[str, Any]
     flat: dict[str, Any]
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         sa.type_coerce(links.created, InstantText()),
         sa.type_coerce(links.last_modified, InstantText()),
         sa.type_coerce(links.stored, StoredDocument()),
+        links.local,
         *table.key.columns,
     ]
     plain: list[tuple[str, int]] = []
@@ -184,6 +187,7 @@ def _read(
                 row[_MODIFIED],
                 row[_STORED] or {},
                 flat,
+                bool(row[_LOCAL]),
             )
         )
     _add_related(plan, found, view, dump)
