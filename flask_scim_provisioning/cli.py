@@ -530,17 +530,10 @@ def _print_entries(
 @_integration
 @_tenant
 @click.option(
-    "--stdin",
-    "from_stdin",
-    is_flag=True,
-    help="Read whom the directory has: CSV with a head or JSON lines, userName and externalId.",
+    "--stdin", "from_stdin", is_flag=True, help="Read userName,externalId as CSV or JSON."
 )
 @click.option(
-    "--by",
-    type=click.Choice(sorted(adoption.BY)),
-    default="userName",
-    show_default=True,
-    help="Where the portal has what the directory calls userName.",
+    "--by", type=click.Choice(sorted(adoption.BY)), default="userName", help="Met by this."
 )
 @click.option("--dry-run", is_flag=True, help="Only tell who would be linked.")
 @_as_json
@@ -554,19 +547,20 @@ def adopt(
     """
     state, view = current_provisioning, _find(integration, tenant)
     session, models, users = state.session, state.models, state.mappings["Users"]
-    if not from_stdin:
-        every, unlinked = adoption.count_unlinked(session, users, view)
-        if as_json:
-            return _print_json({"people": every, "unlinked": unlinked})
-        return click.echo(f"No directory has {unlinked} of {every} people of this portal.")
-    people = adoption.read_people(sys.stdin.read())
-    report = adoption.Report.of(
-        adoption.adopt(session, models, users, view, people, by=by, dry_run=dry_run, actor=_ACTOR)
-    )
+    left: list[dict[str, Any]] = []
+    if from_stdin:
+        people = adoption.read_people(sys.stdin.read())
+        acting: dict[str, Any] = {"by": by, "dry_run": dry_run, "actor": _ACTOR}
+        report = adoption.Report.of(adoption.adopt(session, models, users, view, people, **acting))
+        told, left = asdict(report), [asdict(each) for each in report.left[:20]]
+        line = f"{report.summary('would be linked' if dry_run else 'linked')}, by {by}."
+    else:
+        told = adoption.count_unlinked(session, users, view)
+        line = f"No directory has {told['unlinked']:,} of {told['people']:,} people."
     if as_json:
-        return _print_json({"dry_run": dry_run, "by": by, **asdict(report)})
-    click.echo(f"{report.summary('would be linked' if dry_run else 'linked')}, by {by}.")
-    _print_table([asdict(each) for each in report.left[:20]], ("user_name", "outcome", "name"))
+        return _print_json(told)
+    click.echo(line)
+    return _print_table(left, ("user_name", "outcome", "name")) if left else None
 
 
 @scim.command()

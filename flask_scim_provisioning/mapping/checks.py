@@ -94,7 +94,7 @@ def _check_existing(mapping: ResourceMapping) -> None:
     declared = [
         each
         for each in ("verified_email", "signs_in_by_email", "last_sign_in")
-        if getattr(options, each) not in (None, False)
+        if getattr(options, each) is not None and getattr(options, each) is not False
     ]
     if declared and mapping.table.name != "User":
         raise MappingError(

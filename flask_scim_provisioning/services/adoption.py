@@ -165,8 +165,8 @@ def _csv_rows(text: str) -> Iterator[Mapping[str, Any]]:
 
 def count_unlinked(
     session: Session, mapping: ResourceMapping, view: IntegrationView
-) -> tuple[int, int]:
-    """Return how many people the portal has, and how many of them no directory has yet."""
+) -> dict[str, int]:
+    """Return how many ``people`` the portal has, and how many ``unlinked`` no directory has yet."""
     eyes = _eyes(session, mapping, view)
     links = mapping.links
     mine = sa.case((links.c.id.is_(None), 1), (links.c.local.is_(True), 1), else_=0)
@@ -176,7 +176,7 @@ def count_unlinked(
         .where(*mapping.table.boundaries())
     )
     every, local = eyes.execute(statement).one()
-    return int(every), int(local)
+    return {"people": int(every), "unlinked": int(local)}
 
 
 def _eyes(session: Session, mapping: ResourceMapping, view: IntegrationView) -> Viewpoint:

@@ -241,7 +241,7 @@ def _candidate(
     sent: Any,
     link: bool,
 ) -> Candidate | None:
-    everything = Projection.inside(mapping.resource_type, (), ("members", "password"))
+    everything = Projection.of(mapping.resource_type, list(mapping.bindings), ("password",))
     found = reading.fetch_one(mapping, match["id"], eyes, everything, link=link)
     if found is None or not found.local:
         return None
