@@ -254,7 +254,7 @@ def _batch(
                 None if first is None else first.link_id,
             )
         )
-    for key in _guarded(session, mapping, list(chosen)):
+    for key in takeover.guards_of(mapping, eyes, list(chosen)):
         place = chosen.pop(key)
         results[place] = replace(results[place], outcome=Outcome.GUARDED)
     if chosen and not dry_run:
@@ -305,19 +305,6 @@ def _met(
         )
 
 
-def _guarded(
-    session: Session, mapping: ResourceMapping, keys: Sequence[HostKey]
-) -> Iterator[HostKey]:
-    """Yield those whom nobody takes over without being asked."""
-    if not keys:
-        return
-    table = mapping.table
-    statement = sa.select(mapping.model).where(table.key.among("keys"))
-    for entity in session.scalars(statement, {"keys": list(keys)}).unique():
-        if takeover.guard_of(mapping, entity) is not None:
-            yield table.key_of(entity)
-
-
 def _link(
     session: Session,
     models: Models,
@@ -342,7 +329,14 @@ def _link(
             .with_for_update()
         )
     )
-    eyes.connection.execute(sa.update(links).where(links.c.id.in_(mine)).values(local=None))
+    # Whom the portal has disabled stays so, whatever the directory sends.
+    disabled = _disabled_among(mapping, eyes, list(chosen))
+    for ids_of, remembered in (
+        ([ids[key] for key in chosen if key not in disabled], None),
+        ([ids[key] for key in disabled], False),
+    ):
+        some = links.c.id.in_(ids_of), links.c.local.is_(True)
+        eyes.connection.execute(sa.update(links).where(*some).values(local=remembered))
     conflict = models.conflict.__table__
     session.execute(sa.delete(conflict).where(conflict.c.link_id.in_(mine)))
     claimed = set(mine)
@@ -370,6 +364,20 @@ def _link(
             changes={"by": [by]},
             people=told,
         )
+
+
+def _disabled_among(
+    mapping: ResourceMapping, eyes: Viewpoint, keys: Sequence[HostKey]
+) -> set[HostKey]:
+    """Return those of some people whom the portal has disabled."""
+    state = None if mapping.state is None else mapping.state.slot(None)
+    if state is None:
+        return set()
+    table = mapping.table
+    statement = sa.select(state.expression, *table.key.columns).where(table.key.among("keys"))
+    read = table.key.reader(1)
+    rows = eyes.execute(statement, {"keys": list(keys)}).all()
+    return {read(row) for row in rows if state.read(row[0]) is False}
 
 
 def _keep_external_ids(

@@ -204,9 +204,10 @@ def save(
     """
     created = met is not None
     if found.local and mapping.resource_type.name == "User":
-        met = met or takeover.contact(scope, mapping, found, values)
+        met = met or takeover.contact(scope, mapping, view, found, values)
         takeover.claim(scope, mapping, view, found)
         values = takeover.allowed(scope, mapping, found, values, met)
+    values = takeover.without_enabling(scope, found, values)
     changed = {
         key: value
         for key, value in values.items()
@@ -226,6 +227,8 @@ def save(
     outcome.changed = outcome.attributes or membership.changed
     if "active" in changed:
         outcome.active = (found.flat.get("active"), changed["active"])
+        if found.local is False and changed["active"] is False:
+            takeover.note_left(mapping, view, found)
         if not created:
             action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
     elif membership.changed and not changed:

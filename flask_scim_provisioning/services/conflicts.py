@@ -217,11 +217,14 @@ def link_ids(
     return ids
 
 
-def settle(scope: Scope, mapping: ResourceMapping, view: Viewpoint, link_id: str) -> bool:
+def settle(
+    scope: Scope, mapping: ResourceMapping, view: Viewpoint, link_id: str, *, disabled: bool
+) -> bool:
     """Give a person who was the portal's own to the identity provider that writes them.
 
     What waited for a decision about them doesn't any more.
 
+    :param disabled: Whether the portal has disabled them, which is remembered.
     :returns: whether it was the first to do so.
     """
     links = mapping.links
@@ -230,10 +233,11 @@ def settle(scope: Scope, mapping: ResourceMapping, view: Viewpoint, link_id: str
         lambda: (
             sa.update(links)
             .where(links.c.id == sa.bindparam("link"), links.c.local.is_(True))
-            .values(local=None)
+            .values(local=sa.bindparam("remembered"))
         ),
     )
-    if not rowcount(view.connection.execute(claim, {"link": link_id})):
+    values = {"link": link_id, "remembered": False if disabled else None}
+    if not rowcount(view.connection.execute(claim, values)):
         return False
     forget_of(scope, link_id)
     return True

@@ -13,7 +13,7 @@ from ..dialects.notes import leave
 from ..mapping.access import reading, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
-from ..mapping.resources import ResourceMapping
+from ..mapping.resources import ACTIVE, ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
 from ..scim.errors import InvalidValue, ResourceNotFound
@@ -221,7 +221,11 @@ def _create_row(
 def _take_over(
     scope: Scope, mapping: ResourceMapping, view: Viewpoint, values: Mapping[str, Any], met: Met
 ) -> Outcome:
-    """Take over a person of the portal's, who keeps the row and what hangs on it."""
+    """Take over a person of the portal's, who keeps the row and what hangs on it.
+
+    :raises Forbidden: when the role may create and not update: who is there already is changed.
+    """
+    permissions.require(scope, "USERS", "UPDATE")
     found = takeover.found_of(mapping, view, met)
     complete = without_placeholders(scope, values)  # who exists has a password already
     sent = {key: value for key, value in complete.items() if value is not None}
@@ -328,7 +332,8 @@ def modify_resource(
     of_members = [change for change in planned.changes if change.target.key == "members"]
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
-    wanted = Projection.inside(mapping.resource_type, [*touched, mapping.lookup_key])
+    always = [mapping.lookup_key] if kind == "Group" else [mapping.lookup_key, ACTIVE]
+    wanted = Projection.inside(mapping.resource_type, [*touched, *always])
 
     def work() -> Outcome:
         if not scope.work.is_shared:
@@ -377,7 +382,7 @@ def delete_resource(
         found = locked(mapping, resource_id, view, preconditions, wanted)
         refuse_protected(scope, mapping, found.host_key)
         if found.local and kind == "User":
-            takeover.contact(scope, mapping, found, {})
+            takeover.contact(scope, mapping, view, found, {})
         writing.delete_resource(mapping, scope.session, view, found)
         outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED

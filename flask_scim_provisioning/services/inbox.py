@@ -23,7 +23,7 @@ from .conflicts import Decision, Reason
 from .errors import IntegrationInvalid
 from .integration_views import IntegrationView, get_integration
 from .redaction import hidden_names, redact
-from .takeover import guard_of
+from .takeover import guards_of
 from .work import run_transaction
 
 __all__ = [
@@ -255,7 +255,7 @@ def _candidate(
         name=str(flat.get(mapping.lookup_key)),
         by=match["by"],
         verified=bool(match["verified"]),
-        guard=guard_of(mapping, entity),
+        guard=guards_of(mapping, eyes, [found.host_key]).get(found.host_key),
         active=flat.get(ACTIVE) is not False,
         knows_sign_in=mapping.options.last_sign_in is not None,
         last_sign_in=_last_sign_in(mapping, entity),

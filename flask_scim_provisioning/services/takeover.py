@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ..dialects.notes import leave
-from ..mapping.access import reading, writing
+from ..mapping.access import reading
 from ..mapping.access.predicates import where
 from ..mapping.access.reading import Found
+from ..mapping.bindings.association_objects import rows_by_key
 from ..mapping.bindings.base import Keeping
 from ..mapping.host.keys import HostKey
 from ..mapping.host.viewpoint import Viewpoint
@@ -37,10 +38,12 @@ __all__ = [
     "claim",
     "contact",
     "found_of",
-    "guard_of",
+    "guards_of",
     "meet",
+    "note_left",
     "taken_name",
     "verified_email",
+    "without_enabling",
 ]
 
 T = TypeVar("T")
@@ -61,14 +64,16 @@ class Met:
     decided: Decided | None = None
 
 
-def guard_of(mapping: ResourceMapping, entity: Any) -> str | None:
-    """Return why nobody is to take a person over without being asked; None where they may.
-
-    :param entity: the host's object.
-    """
+def guards_of(
+    mapping: ResourceMapping, view: Viewpoint, keys: Sequence[HostKey]
+) -> dict[HostKey, str]:
+    """Return those whom nobody takes over without being asked, and why; they are loaded at once."""
     protected = mapping.options.protected
-    reason = None if protected is None else protected(entity)
-    return str(reason) if reason else None
+    if protected is None or not keys:
+        return {}
+    people = rows_by_key(view, mapping.table, keys)
+    reasons = {key: protected(entity) for key, entity in people.items()}
+    return {key: str(reason) for key, reason in reasons.items() if reason}
 
 
 def taken_name(mapping: ResourceMapping) -> Uniqueness:
@@ -144,12 +149,7 @@ def meet(
             return _as_decided(chosen, decided)
     if how is Decision.REFUSE:
         raise taken_name(mapping)
-    reason = _reason(scope, mapping, found, how)
-    if reason is not None or how is None:
-        external_id = values.get("externalId")
-        wanted = Wanted(name, external_id, found, values, reason or Reason.POLICY)
-        raise _waits(wanted)
-    return Met(found[0], how)
+    return _met(mapping, view, name, found, values, how)
 
 
 def _is_known(
@@ -171,16 +171,42 @@ def _is_known(
 
 
 def _reason(
-    scope: Scope, mapping: ResourceMapping, found: Sequence[Match], how: Decision | None
+    mapping: ResourceMapping, view: Viewpoint, found: Sequence[Match], how: Decision | None
 ) -> Reason | None:
     if len(found) > 1:
         return Reason.AMBIGUOUS
     if not found[0].verified:
         return Reason.UNVERIFIED
-    entity = writing.existing_entity(mapping, scope.session, found[0].host_key)
-    if guard_of(mapping, entity) is not None:
+    if guards_of(mapping, view, [found[0].host_key]):
         return Reason.GUARDED
     return Reason.POLICY if how is None else None
+
+
+def _met(
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    name: str,
+    found: Sequence[Match],
+    values: Mapping[str, Any],
+    how: Decision | None,
+) -> Met:
+    """Return what the policy says of whom a request meets.
+
+    :raises DecisionWaits: when an administrator has to decide.
+    """
+    reason = _reason(mapping, view, found, how)
+    if reason is Reason.GUARDED and (values.get(ACTIVE) is False or values.get("password")):
+        return Met(found[0], Decision.LINK)  # which is refused whatever anybody decides
+    if reason is None and how is not None:
+        return Met(found[0], how)
+    external_id = values.get("externalId")
+    error = DecisionWaits(
+        "This portal has this person already, and a decision about them waits in its console, in "
+        "the inbox of this integration; what an administrator decides there is done when the "
+        "request is sent again."
+    )
+    error.reason = Wanted(name, external_id, found, values, reason or Reason.POLICY)
+    raise error
 
 
 def _as_decided(match: Match, decided: Decided) -> Met:
@@ -192,17 +218,13 @@ def _as_decided(match: Match, decided: Decided) -> Met:
     return Met(match, decided.decision, decided)
 
 
-def _waits(wanted: Wanted) -> DecisionWaits:
-    error = DecisionWaits(
-        "This portal has this person already, and a decision about them waits in its console, in "
-        "the inbox of this integration; what an administrator decides there is done when the "
-        "request is sent again."
-    )
-    error.reason = wanted
-    return error
-
-
-def contact(scope: Scope, mapping: ResourceMapping, found: Found, values: Mapping[str, Any]) -> Met:
+def contact(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    found: Found,
+    values: Mapping[str, Any],
+) -> Met:
     """Say what becomes of a person of the portal whom a directory has found and now writes.
 
     :param values: what it writes.
@@ -220,13 +242,7 @@ def contact(scope: Scope, mapping: ResourceMapping, found: Found, values: Mappin
             "This portal had this person before, and this directory takes nobody over; an "
             "administrator of the portal can change that in the settings of the integration."
         )
-    reason = _reason(scope, mapping, [match], how)
-    if reason is Reason.GUARDED and (values.get(ACTIVE) is False or values.get("password")):
-        return Met(match, Decision.LINK)  # which is refused whatever anybody decides
-    if reason is not None or how is None:
-        external_id = values.get("externalId")
-        raise _waits(Wanted(name, external_id, [match], values, reason or Reason.POLICY))
-    return Met(match, how)
+    return _met(mapping, view, name, [match], values, how)
 
 
 def found_of(mapping: ResourceMapping, view: Viewpoint, met: Met) -> Found:
@@ -249,7 +265,8 @@ def claim(scope: Scope, mapping: ResourceMapping, view: Viewpoint, found: Found)
 
     :raises Uniqueness: when another one has been faster.
     """
-    if not conflicts.settle(scope, mapping, view, found.id):
+    disabled = found.flat.get(ACTIVE) is False
+    if not conflicts.settle(scope, mapping, view, found.id, disabled=disabled):
         raise taken_name(mapping)
 
 
@@ -266,13 +283,32 @@ def allowed(
         if differs and not scope.policies.may_rewrite_sign_in_email:
             del kept["emails"]
             leave(scope.notes, "the e-mail address that this person signs in with is kept")
-    if found.flat.get(ACTIVE) is False and kept.get(ACTIVE) is not False:
-        asked = kept.pop(ACTIVE, None)
-        if asked and getattr(scope.policies, "may_reenable", False):
-            kept[ACTIVE] = True
-        else:
-            leave(scope.notes, "this portal has disabled this person, who stays disabled")
+    if found.flat.get(ACTIVE) is False and not kept.get(ACTIVE):
+        leave(scope.notes, _STAYS_DISABLED)
     return kept
+
+
+_STAYS_DISABLED = "this portal has disabled this person, who stays disabled"
+
+
+def without_enabling(scope: Scope, found: Found, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out that somebody becomes active whom the portal disabled before it lost them.
+
+    A directory sends that with each cycle, so that it holds until the portal enables them, or the
+    directory says itself that they are to be inactive.
+    """
+    if found.local is None or found.flat.get(ACTIVE) is not False or not values.get(ACTIVE):
+        return values
+    if getattr(scope.policies, "may_reenable", None) == "always":
+        return values
+    leave(scope.notes, _STAYS_DISABLED)
+    return {key: value for key, value in values.items() if key != ACTIVE}
+
+
+def note_left(mapping: ResourceMapping, view: Viewpoint, found: Found) -> None:
+    """Remember no more that the portal has disabled somebody: now the directory has."""
+    links = mapping.links
+    view.connection.execute(sa.update(links).where(links.c.id == found.id).values(local=None))
 
 
 def _is_beside(mapping: ResourceMapping, key: str, value: Any) -> bool:

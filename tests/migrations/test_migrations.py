@@ -122,7 +122,7 @@ def test_a_portal_migrates_from_an_empty_folder(portal: Portal) -> None:
     assert portal.is_complete()
     assert "No changes in schema" in portal.db("migrate")
     migrated = portal.structure()
-    assert len(migrated) == 10
+    assert len(migrated) == 11
     url = portal.engine.url
     if portal.engine.dialect.name == "sqlite":
         portal.engine.dispose()

@@ -271,6 +271,25 @@ def test_who_is_disabled_stays_disabled(start: Any, way: Any, policy: str, activ
 
 
 @every_way
+def test_who_was_disabled_stays_so_until_the_portal_says_otherwise(start: Any, way: Any) -> None:
+    """Entra sends what differs with each cycle: a person who is inactive here, again and again."""
+    portal = start()
+    add(portal, "ada", is_active=False)
+    path = f"/Users/{way(portal, active=True).json['id']}"
+
+    def turn(active: bool) -> bool:
+        operation = {"op": "replace", "path": "active", "value": active}
+        assert portal.client.patch(path, [operation]).json["active"] is row(portal, "ada")[3]
+        return bool(row(portal, "ada")[3])
+
+    assert [turn(True), turn(True)] == [False, False]
+    assert portal.client.put(path, {**ADA, "active": True}).json["active"] is False
+    portal.user("ada").is_active = True
+    portal.session.commit()
+    assert [turn(False), turn(True), turn(False), turn(True)] == [False, True, False, True]
+
+
+@every_way
 @pytest.mark.parametrize("policy", ["link", "keep"])
 def test_who_has_left_is_deactivated_at_first_contact(start: Any, way: Any, policy: str) -> None:
     """Access is no profile."""

@@ -56,7 +56,8 @@ class Found:
 
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
-    :ivar local: the host had it before, and no identity provider has written it yet.
+    :ivar local: the host had it before, and no identity provider has written it yet; False where
+        the host had disabled it when the first one did.
     """
 
     host_key: HostKey
@@ -66,7 +67,7 @@ class Found:
     last_modified: str
     stored: dict[str, Any]
     flat: dict[str, Any]
-    local: bool = False
+    local: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def _read(
                 row[_MODIFIED],
                 row[_STORED] or {},
                 flat,
-                bool(row[_LOCAL]),
+                row[_LOCAL],
             )
         )
     _add_related(plan, found, view, dump)

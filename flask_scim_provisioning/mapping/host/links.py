@@ -39,7 +39,8 @@ class Link:
     ``others`` marks a row whose ``stored`` has further elements of an attribute of which the host
     keeps one; whoever searches for an e-mail address reads these rows beside the host's index.
     ``local`` marks a row that the host had before and that no identity provider has written yet: it
-    got its id because it was answered.
+    got its id because it was answered. It is false for who was disabled by the host when an
+    identity provider took them over.
 
     :cvar watch: what sees the host's own changes of these rows. ``Table.info`` is no place for it:
         migration tools render what they find there.
