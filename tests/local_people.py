@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +19,8 @@ __all__ = ["GUARDED", "local_people"]
 GUARDED = "An administrator of this portal."
 
 
-@functools.cache
 def local_people(*, signs_in_by_email: bool = False) -> Host:
-    """Declare its models, once in a process for each way to sign in."""
+    """Declare its models: some statements are made for one kind of database, and kept."""
 
     class Base(DeclarativeBase):
         """The portal's own base."""
