@@ -89,7 +89,7 @@ def asking(scope: Scope, mapping: ResourceMapping, work: Callable[[], T]) -> T:
     try:
         return transact(scope, work)
     except DecisionWaits as error:
-        if not getattr(scope.work, "together", False):
+        if scope.work.keeps_failures:
             conflicts.keep(scope, mapping, error)
         raise
 

@@ -10,9 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from flask_scim_provisioning import MappingError, UserSchema, fields
+from flask_scim_provisioning.dialects import DIALECTS
 from flask_scim_provisioning.services import conflicts, health, inbox, integrations
 from flask_scim_provisioning.services.errors import IntegrationInvalid
 from flask_scim_provisioning.services.policies import Policies
+from flask_scim_provisioning.services.rehearsal import rehearse
+from flask_scim_provisioning.services.scope import Scope
 from tests.local_people import GUARDED, local_people
 from tests.mapping.hosts import open_portal
 from tests.portal import Portal
@@ -400,6 +403,29 @@ def test_a_bulk_request_asks_too(start: Any) -> None:
     answer = portal.client.post("/Bulk", {**body, "Operations": operations[:1]})
     assert [each["status"] for each in answer.json["Operations"]] == ["201"]
     assert count(portal) == 3
+
+
+def test_trying_a_request_out_leaves_nothing_in_the_inbox(start: Any) -> None:
+    portal = start(taking_over="ask")
+    add(portal, "ada")
+    state = state_of(portal)
+    view = integrations.get_integration(portal.session, state.models, "main", portal.integration.id)
+    scope = Scope(
+        session=portal.session,
+        models=state.models,
+        tenant="main",
+        integration_id=view.id,
+        integration_name=view.name,
+        service_account_id=view.service_account_id,
+        permissions=frozenset({"USERS:CREATE", "USERS:READ", "USERS:UPDATE"}),
+        policies=view.policies,
+        dialect=DIALECTS["generic"],
+        request_id="tried",
+        base_url="",
+    )
+    tried = rehearse(scope, state.mappings["Users"], "POST", None, ADA)
+    assert tried.status == 409
+    assert waiting(portal) == []
 
 
 def inbox_all(portal: Portal, decision: str) -> tuple[int, int]:
