@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ..mapping.access.predicates import where
+from ..mapping.bindings.slots import Slot
 from ..mapping.host.keys import HostKey
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
@@ -279,9 +280,6 @@ def _met(
     eyes: Viewpoint, mapping: ResourceMapping, people: Sequence[Person], by: str
 ) -> Iterator[_Found]:
     """Yield the portal's people who are met, in one statement for the batch."""
-    path = attr_path(BY[by])
-    terms = tuple(Compare(path, "eq", person.user_name) for person in people)
-    node = terms[0] if len(terms) == 1 else Or(terms)
     table, links = mapping.table, mapping.links
     name = mapping.bindings[mapping.lookup_key].slot(None)
     value = name if by == "userName" else mapping.bindings[by].slot("value")
@@ -296,13 +294,42 @@ def _met(
         value.expression,
         takeover.verified_email(mapping).label("proven"),
         *table.key.columns,
-    ).where(where(mapping, node, eyes.backend), links.c.deleted.is_(None), *table.boundaries())
+    )
+    names = [person.user_name for person in people]
+    statement = statement.where(
+        _has_one_of(mapping, value, BY[by], names, eyes.backend),
+        links.c.deleted.is_(None),
+        *table.boundaries(),
+    )
     read = table.key.reader(5)
     for row in eyes.execute(statement).all():
         shown, met = name.read(row[2]), value.read(row[3])
         yield _Found(
             read(row), row[0], str(shown), str(met), bool(row[4]), row[0] is None or bool(row[1])
         )
+
+
+def _has_one_of(
+    mapping: ResourceMapping, slot: Slot, path: str, names: Sequence[str], backend: str
+) -> sa.ColumnElement[bool]:
+    """Return SQL that says whether somebody has one of many names, as a filter would say it.
+
+    A list costs a hundredth of as many comparisons, where the database knows the letters.
+    """
+    plain = slot.textual and slot.own is None and not slot.attribute.case_exact
+    listed: list[str] = []
+    compared: list[str] = []
+    for name in names:
+        known = plain and backend in ("sqlite", "postgresql") and name.isascii()
+        (listed if known and "\0" not in name else compared).append(name)
+    conditions: list[sa.ColumnElement[bool]] = []
+    if listed:
+        lowered = [name.lower() for name in listed]
+        conditions.append(sa.func.lower(slot.expression).in_(lowered))
+    terms = tuple(Compare(attr_path(path), "eq", name) for name in compared)
+    if terms:
+        conditions.append(where(mapping, terms[0] if len(terms) == 1 else Or(terms), backend))
+    return sa.or_(*conditions)
 
 
 def _link(

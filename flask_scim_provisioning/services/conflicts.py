@@ -229,7 +229,7 @@ def settle(
     """
     links = mapping.links
     claim = mapping.kept(
-        "claim",
+        "take over",
         lambda: (
             sa.update(links)
             .where(links.c.id == sa.bindparam("link"), links.c.local.is_(True))

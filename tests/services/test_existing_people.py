@@ -200,6 +200,14 @@ def test_people_are_met_by_an_address_that_is_verified(portal: Portal) -> None:
         adopt(portal, people, by="shoeSize")
 
 
+def test_people_of_every_alphabet_are_met(portal: Portal) -> None:
+    for name in ("zoë", "ÅSA", "Ada", "a_a", "a%a"):
+        add(portal, name)
+    people = [adoption.Person(name) for name in ("Zoë", "åsa", "ADA", "A_A", "zoe", "axa")]
+    found = {each.user_name: each.name for each in adopt(portal, people) if each.name}
+    assert found == {"Zoë": "zoë", "åsa": "ÅSA", "ADA": "Ada", "A_A": "a_a"}
+
+
 def test_what_waited_is_done_when_people_are_linked_beforehand(portal: Portal) -> None:
     choose(portal, taking_over="ask")
     add(portal, "ada")
