@@ -417,13 +417,13 @@ def decide_all(
     :raises IntegrationNotFound: when the tenant has no such integration.
     :raises IntegrationInvalid: when the decision is none.
     """
-    chosen = _decision(decision)
-    if chosen is None:
-        raise IntegrationInvalid("decision", "Choose what becomes of them.")
     table, now = models.conflict.__table__, utcnow()
 
     def work() -> tuple[int, int]:
         view = get_integration(session, models, tenant, integration_id)
+        chosen = _decision(decision)
+        if chosen is None:
+            raise IntegrationInvalid("decision", "Choose what becomes of them.")
         statement = (
             sa.select(table.c.id, table.c.look_up, table.c.link_id, table.c.reason)
             .join(mapping.links, mapping.links.c.id == table.c.link_id)

@@ -255,7 +255,7 @@ def found_of(mapping: ResourceMapping, view: Viewpoint, met: Met) -> Found:
         link_id = conflicts.link_ids(mapping, view.connection, [met.match])[met.match.host_key]
     everything = Projection.inside(mapping.resource_type, (), ("members", "password"))
     found = reading.fetch_one(mapping, link_id, view, everything, link=True)
-    if found is None:
+    if found is None or not found.local:
         raise taken_name(mapping)
     return found
 
