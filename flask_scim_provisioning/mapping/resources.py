@@ -63,6 +63,7 @@ class ResourceMapping:
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
     :ivar plans: how rows become resources, by what clients ask for.
+    :ivar left_alone: by the pool of a database, whether it changes nothing of a row by itself.
     :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
     """
 
@@ -78,6 +79,7 @@ class ResourceMapping:
     tenants_of: Callable[[str], dict[str, Any]] = _no_tenants
     plans: dict[Any, Any] = field(default_factory=dict)
     kept_apart: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
+    left_alone: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
 
     @functools.cached_property
     def resource_type(self) -> scim.ResourceType:
@@ -147,6 +149,11 @@ class ResourceMapping:
     @functools.cached_property
     def _references(self) -> tuple[str, ...]:
         return tuple(key for key, binding in self.bindings.items() if binding.refers)
+
+    @functools.cached_property
+    def naming_keys(self) -> tuple[str, ...]:
+        """The attributes that name other resources by their keys in the host's row."""
+        return tuple(key for key, binding in self.bindings.items() if binding.names_by_key)
 
     def refers(self, values: Mapping[str, Any]) -> bool:
         """Say whether values refer to other resources, by their ids."""
