@@ -20,12 +20,23 @@ from .mapping.checks import deaf_sentence, is_deaf
 from .mapping.doctor import Finding, keys, look_ups, odd_rows
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
-from .services import activity, health, integrations, offboarding, people, refusals, tokens
+from .services import (
+    activity,
+    adoption,
+    conflicts,
+    health,
+    integrations,
+    offboarding,
+    people,
+    refusals,
+    tokens,
+)
 from .services.activity import Action, ActivityEntry
 from .services.errors import IntegrationError, IntegrationNotFound
 from .services.health import Health, Severity
 from .services.integrations import IntegrationView
 from .services.policies import POLICIES, Policies
+from .services.work import run_transaction
 from .state import current_provisioning
 
 __all__ = ["scim"]
@@ -528,6 +539,43 @@ def _print_entries(
 @scim.command()
 @_integration
 @_tenant
+@click.option(
+    "--stdin", "from_stdin", is_flag=True, help="Read userName,externalId as CSV or JSON."
+)
+@click.option(
+    "--by", type=click.Choice(sorted(adoption.BY)), default="userName", help="Met by this."
+)
+@click.option("--dry-run", is_flag=True, help="Only tell who would be linked.")
+@_as_json
+def adopt(
+    integration: str, tenant: str | None, from_stdin: bool, by: str, dry_run: bool, as_json: bool
+) -> None:
+    """Link existing people with the directory's; without --stdin, count those who aren't linked.
+
+    Nothing of the portal's rows is written. Who is protected, met by an address that isn't verified
+    or one of several people isn't linked, and waits in the inbox when the directory asks for them.
+    """
+    state, view = current_provisioning, _find(integration, tenant)
+    session, models, users = state.session, state.models, state.mappings["Users"]
+    left: list[dict[str, Any]] = []
+    if from_stdin:
+        people = adoption.read_people(sys.stdin.read())
+        acting: dict[str, Any] = {"by": by, "dry_run": dry_run, "actor": _ACTOR}
+        report = adoption.Report.of(adoption.adopt(session, models, users, view, people, **acting))
+        told, left = asdict(report), [asdict(each) for each in report.left[:20]]
+        line = f"{report.summary('would be linked' if dry_run else 'linked')}, by {by}."
+    else:
+        told = adoption.count_unlinked(session, users, view)
+        line = f"No directory has {told['unlinked']:,} of {told['people']:,} people."
+    if as_json:
+        return _print_json(told)
+    click.echo(line)
+    return _print_table(left, ("user_name", "outcome", "name")) if left else None
+
+
+@scim.command()
+@_integration
+@_tenant
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option(
     "--people",
@@ -585,6 +633,7 @@ def prune(days: int | None, as_json: bool) -> None:
         deleted = activity.prune(session, models, before)
         refusals.prune(session, models, before)
         offboarding.prune(session, models, before)
+        run_transaction(session, lambda: conflicts.prune(session, models, before))
         integrations.forget_removed(session, models, before)
     if as_json:
         _print_json({"deleted": deleted})

@@ -38,6 +38,7 @@ __all__ = [
     "Activity",
     "Binding",
     "Brake",
+    "Conflict",
     "ExternalId",
     "Integration",
     "Models",
@@ -417,6 +418,46 @@ class Brake(_Own):
     allowed_until: Mapped[datetime | None] = mapped_column(instant())
 
 
+class Conflict(_Own):
+    """A person whom a directory wants and whom the portal had before: a decision, waiting or made.
+
+    Requests that want the same name and meet the same people share a row, found by ``fold``;
+    ``link_id`` is the link of whom the name met first, and of whom an administrator chose.
+    ``matches`` has all whom it met, as ``[{"id": …, "by": […], "verified": …}]``, and ``sent`` the
+    values of the latest request, redacted. A decision that was carried out has no row any more.
+    """
+
+    __tablename__ = "scim_conflict"
+
+    @orm.declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return named(
+            cls.metadata,
+            cls.__tablename__,
+            unique("fold"),
+            foreign("integration_id", "scim_integration.id"),
+            index("ix_scim_conflict_page", "integration_id", "id"),
+            index("ix_scim_conflict_link", "link_id"),
+        )
+
+    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    fold: Mapped[str] = mapped_column(case_exact_string(64))
+    integration_id: Mapped[uuid.UUID] = mapped_column(sa.Uuid())
+    resource_type: Mapped[str] = mapped_column(sa.String(16))
+    look_up: Mapped[str] = mapped_column(case_exact_string(255))
+    external_id: Mapped[str | None] = mapped_column(case_exact_string(255))
+    link_id: Mapped[str] = mapped_column(scim_id())
+    matches: Mapped[Any] = mapped_column(JsonDocument())
+    sent: Mapped[Any | None] = mapped_column(JsonDocument())
+    reason: Mapped[str] = mapped_column(sa.String(32))
+    decision: Mapped[str | None] = mapped_column(sa.String(16))
+    decided_by: Mapped[str | None] = mapped_column(sa.String(255))
+    decided_at: Mapped[datetime | None] = mapped_column(instant())
+    first_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    last_at: Mapped[datetime] = mapped_column(instant(), default=utcnow)
+    count: Mapped[int] = mapped_column(sa.Integer(), default=1, server_default=sa.text("1"))
+
+
 # Identity is what tells two declarations apart, and it hashes at once: statements are cached by it.
 @dataclass(frozen=True, eq=False)
 class Models:
@@ -432,6 +473,7 @@ class Models:
     refusal: type[Refusal]
     offboarding: type[Offboarding]
     brake: type[Brake]
+    conflict: type[Conflict]
 
 
 M = TypeVar("M", bound=_Own)
@@ -476,6 +518,7 @@ def declare(base: type[orm.DeclarativeBase]) -> Models:
         refusal=mapped(Refusal),
         offboarding=mapped(Offboarding),
         brake=mapped(Brake),
+        conflict=mapped(Conflict),
     )
 
 

@@ -181,6 +181,7 @@ def test_migrations_see_every_table(db, provisioning) -> None:
         "scim_external_id",
         "scim_activity",
         "scim_refusal",
+        "scim_conflict",
         "scim_user_link",
         "scim_group_link",
     }

@@ -25,6 +25,14 @@ from flask_scim_provisioning.scim.errors import ScimError
 from flask_scim_provisioning.scim.remedies import REMEDIES
 from flask_scim_provisioning.services import signals
 from flask_scim_provisioning.services.permissions import SCIM_PROVISIONER_PERMISSIONS
+from flask_scim_provisioning.services.policies import (
+    POLICIES,
+    Choice,
+    Flag,
+    Number,
+    Policies,
+    Policy,
+)
 from flask_scim_provisioning.settings import SETTINGS
 
 __all__ = ["TABLES", "setup"]
@@ -148,6 +156,26 @@ def permissions() -> Iterator[str]:
     yield from table(("Resource", "Allowed"), rows)
 
 
+def policy_table() -> Iterator[str]:
+    """What an administrator can choose for each integration."""
+    defaults = Policies().values()
+    rows = [
+        (f"`{name}`", policy.title, policy.explains, _values_of(policy), f"`{defaults[name]}`")
+        for name, policy in POLICIES.items()
+    ]
+    yield from table(("Name", "Setting", "Meaning", "Values", "Default"), rows)
+
+
+def _values_of(policy: Policy) -> str:
+    match policy:
+        case Flag():
+            return "yes, no"
+        case Number():
+            return f"{policy.least} to {policy.most} {policy.unit}, or nothing"
+        case Choice():
+            return "; ".join(f"`{value}`: {label}" for value, label in policy.options.items())
+
+
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType(
     {
         "settings": settings,
@@ -156,6 +184,7 @@ TABLES: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType(
         "dialects": dialect_table,
         "errors": error_list,
         "permissions": permissions,
+        "policies": policy_table,
     }
 )
 

@@ -20,7 +20,7 @@ from ..services.integrations import (
     get_removed,
 )
 from ..state import current_provisioning
-from . import activity, credentials, integrations, leavers, mapping, troubles
+from . import activity, credentials, inbox, integrations, leavers, mapping, troubles
 from .access import caller, refuse_others
 from .rich import rich
 
@@ -39,6 +39,9 @@ _ROUTES = (
     ("/refused", troubles.show_refused, _READ),
     ("/<integration_id>", integrations.show, _READ),
     ("/<integration_id>/failures", troubles.show_failures, _READ),
+    ("/<integration_id>/inbox", inbox.show_inbox, _READ),
+    ("/<integration_id>/inbox/decide", inbox.decide_all, _POST),
+    ("/<integration_id>/inbox/<int:conflict_id>", inbox.show_conflict, _FORM),
     ("/<integration_id>/dismiss", troubles.dismiss, _POST),
     ("/<integration_id>/activity", activity.show_activity, _READ),
     ("/<integration_id>/activity/<int:entry_id>", activity.show_entry, _READ),

@@ -31,6 +31,7 @@ from .guides import PROVIDERS
 
 __all__ = [
     "ActionForm",
+    "DecisionForm",
     "IntegrationForm",
     "IntegrationValues",
     "PolicyForm",
@@ -339,6 +340,37 @@ class RotateForm(_Form):
         :param key_ids: The key ids of the integration's tokens, newest first.
         """
         return bool((self.newest.data or "") == (key_ids[0] if key_ids else ""))
+
+
+class DecisionForm(_Form):
+    """Decide what becomes of somebody whom the portal had before."""
+
+    decision = RadioField(
+        "What becomes of them?",
+        choices=_choices(
+            {
+                "link": "Take over, and write the directory's profile",
+                "keep": "Take over, and keep the portal's profile at first",
+                "refuse": "Leave alone: the directory gets no account for this person",
+                "ask": "Wait: decide later",
+            }
+        ),
+        validators=[DataRequired("Choose what becomes of this person.")],
+    )
+    person = RadioField("Who is it?", validators=[Optional()])
+
+    def __init__(self, people: Sequence[tuple[str, str]]) -> None:
+        """Make the form.
+
+        :param people: The ids and the names of those who may be meant.
+        """
+        super().__init__()
+        self._several = len(people) > 1
+        self.person.choices = _choices(dict(people))
+
+    def chosen_person(self) -> str | None:
+        """Return who was chosen, where there is a choice."""
+        return self.person.data or None if self._several else None
 
 
 class RemoveForm(_Form):

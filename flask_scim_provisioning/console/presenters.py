@@ -168,6 +168,7 @@ def present(view: IntegrationView, now: datetime) -> IntegrationPage:
 _TABS = (
     ("Overview", "show"),
     ("Failures", "show_failures"),
+    ("Inbox", "show_inbox"),
     ("People", "show_people"),
     ("Groups", "show_groups"),
     ("Leavers", "show_leavers"),
@@ -203,6 +204,7 @@ _TARGETS: Mapping[str, tuple[str, str, str]] = {
     "failures": ("scim_console.show_failures", "", "Show what failed"),
     "attention": ("scim_console.show_failures", "scim-skipped", "Show who was left out"),
     "door": ("scim_console.show_failures", "scim-door", "Show what was refused"),
+    "inbox": ("scim_console.show_inbox", "", "Open the inbox"),
     "enable": ("scim_console.show", "scim-switch", "Go to the switch"),
     "guide": ("scim_console.connect", "", "Open the setup guide"),
     "credentials": ("scim_console.show_credentials", "", "Show the tokens"),
@@ -442,6 +444,9 @@ def _facts(entry: ActivityEntry) -> Iterator[tuple[str, str]]:
     yield entry.resource_type or "Resource", entry.resource_id or ""
     skipped = (entry.changes or {}).get("skipped")
     yield "Left out", ", ".join(skipped) if skipped else ""
+    changes = entry.changes or {}
+    yield "Met by", ", ".join(changes.get("by", ()))
+    yield "Decided by", changes.get("decided_by") or ""
     yield "Request", entry.request_id or ""
     yield "Address", entry.address or ""
     yield "Token", entry.key_id or ""

@@ -39,6 +39,9 @@ _DONE: Mapping[str, str] = {
     Action.INTEGRATION_DISABLED: "Integration disabled",
     Action.TOKEN_ROTATED: "Token rotated",
     Action.TOKEN_REVOKED: "Token revoked",
+    Action.USER_ADOPTED: "Took over {}",
+    Action.CONFLICT_DECIDED: "Decided about {}",
+    Action.CONFLICTS_DECIDED: "Decided about existing people",
 }
 
 _REFUSED: Mapping[str, str] = {
@@ -95,6 +98,8 @@ def sentence(entry: ActivityEntry, names: Names) -> str:
     changes = entry.changes or {}
     attributes = [_plain(name) for name in changes.get("attributes", ())]
     members = _members(changes, names)
+    if changes.get("taken_over"):
+        return _taken_over(subject, changes, attributes)
     match entry.action:
         case Action.USER_DELETED if changes.get("kept"):
             return f"Deactivated {subject}, whom the identity provider deleted"
@@ -119,6 +124,14 @@ def sentence(entry: ActivityEntry, names: Names) -> str:
     if members:
         text = "; ".join([text, *(f"{way.lower()} it: {who}" for way, who in members)])
     return text
+
+
+def _taken_over(subject: str, changes: Mapping[str, Any], attributes: Sequence[str]) -> str:
+    """Return that somebody was taken over whom the portal had before."""
+    text = f"Took over {subject}, whom the portal had before"
+    if changes["taken_over"] == "keep":
+        return f"{text}, and kept the portal's profile"
+    return f"{text}, and changed {_listed(attributes)}" if attributes else text
 
 
 def _plain(key: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import marshmallow
 import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql import coercions, roles, visitors
 
 from .bindings.base import Keeping
 from .errors import MappingError
@@ -59,6 +60,7 @@ def check(mapping: ResourceMapping) -> None:
             "fields.Password(<a function that keeps a hash of it>)."
         )
     _check_unknown_members(mapping)
+    _check_existing(mapping)
     _check_state(mapping)
     _check_shared_columns(mapping)
     _check_defaults(mapping)
@@ -80,6 +82,35 @@ def _check_unknown_members(mapping: ResourceMapping) -> None:
             f"{mapping.schema_name}: Meta.unknown_members is {choice!r}; set it to "
             '"skip" or "refuse", or leave it out to do as the identity provider needs it.'
         )
+
+
+def _check_existing(mapping: ResourceMapping) -> None:
+    """What says how existing people are met is about people, and is SQL."""
+    options, name = mapping.options, mapping.schema_name
+    if options.on_existing not in ("adopt", "refuse"):
+        raise MappingError(
+            f'{name}: Meta.on_existing is {options.on_existing!r}; set it to "adopt" or "refuse".'
+        )
+    declared = [
+        each
+        for each in ("verified_email", "signs_in_by_email", "last_sign_in")
+        if getattr(options, each) is not None and getattr(options, each) is not False
+    ]
+    if declared and mapping.table.name != "User":
+        raise MappingError(
+            f"{name}: Meta.{declared[0]} is about people; set it in the schema of users."
+        )
+    if options.last_sign_in is not None:
+        mapping.table.attribute(options.last_sign_in)
+    if options.verified_email is None:
+        return
+    try:
+        coercions.expect(roles.ColumnsClauseRole, options.verified_email)
+    except ArgumentError:
+        raise MappingError(
+            f"{name}: Meta.verified_email is {options.verified_email!r}; set it to a column or a "
+            f"condition in SQL, such as {mapping.model.__name__}.email_verified."
+        ) from None
 
 
 def _check_state(mapping: ResourceMapping) -> None:

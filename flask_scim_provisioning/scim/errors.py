@@ -65,6 +65,17 @@ class Uniqueness(ScimError):
     scim_type = "uniqueness"
 
 
+class DecisionWaits(Uniqueness):
+    """The portal had this person before, and an administrator has yet to decide what becomes of it.
+
+    The identity provider tries again later; what was decided by then is done.
+    """
+
+
+class AccountRefused(Uniqueness):
+    """The portal had this person before, and an administrator has decided to leave them alone."""
+
+
 class MutabilityError(ScimError):
     """The change isn't allowed by the attribute's mutability or current state (table 9)."""
 

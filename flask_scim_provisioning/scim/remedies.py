@@ -10,6 +10,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "TooMany": "Narrow the search.",
         "Uniqueness": "Match the existing person or group by this attribute instead of creating "
         "it, or map another value; the conflicting one can be found by a search.",
+        "DecisionWaits": "Let an administrator of the portal decide in the *Inbox* of the "
+        "integration; the next attempt does what was decided.",
+        "AccountRefused": "Unassign this person in the identity provider, or let an administrator "
+        "of the portal decide anew in the *Inbox* of the integration.",
         "MutabilityError": "Take the attribute out of the mapping, or let it flow on creation "
         "only. Where a person is protected, the portal's team gives the reason.",
         "InvalidSyntax": "Check the template or script that makes the body; an identity provider "

@@ -101,6 +101,9 @@ class Action(enum.StrEnum):
     HELD_RELEASED = "held.released"
     HELD_REJECTED = "held.rejected"
     PEOPLE_LET_GO = "people.let_go"
+    USER_ADOPTED = "user.adopted"
+    CONFLICT_DECIDED = "conflict.decided"
+    CONFLICTS_DECIDED = "conflicts.decided"
 
 
 READS = frozenset(
@@ -132,7 +135,8 @@ class ActivityEntry:
     :ivar cause: What failures with the same reason have in common; None for what was done.
     :ivar changes: What was changed: ``attributes`` (names), ``added`` and ``removed`` (the host's
         keys of members), ``added_count``, ``removed_count``, ``skipped`` (ids that name nobody),
-        ``kept`` (a DELETE that deactivated), ``was`` (settings before).
+        ``kept`` (a DELETE that deactivated), ``was`` (settings before), ``taken_over`` (a person
+        whom the portal had before; ``by`` what they were met, ``decided_by`` whom).
     :ivar count: How many requests the entry stands for; ``at`` is the first and ``last_at`` the
         latest of them.
     :ivar dismissed: Whether an administrator has said that it needs no attention.
@@ -376,12 +380,14 @@ def record_administration(
     detail: str | None = None,
     changes: Mapping[str, Any] | None = None,
     key_id: str | None = None,
+    people: Sequence[tuple[str | None, str]] = (),
 ) -> None:
     """Write what an administrator did, in the transaction that does it.
 
     :param detail: A sentence about it; without secrets.
     :param changes: As ``ActivityEntry.changes``.
     :param key_id: Of the token that it is about.
+    :param people: The SCIM ids and the names of those it is about; each gets an entry.
     """
     row = {
         "at": now,
@@ -396,7 +402,16 @@ def record_administration(
         "count": 1,
         "dismissed": False,
     }
-    session.execute(_insert(models), row)
+    rows = [
+        row
+        | {
+            "resource_type": "User",
+            "resource_id": storable_text(identity, 64),
+            "resource_name": storable_text(name, 255),
+        }
+        for identity, name in people
+    ]
+    session.execute(_insert(models), rows or row)
 
 
 def recent(

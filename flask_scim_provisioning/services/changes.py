@@ -20,10 +20,11 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity, leaving
+from . import activity, leaving, takeover
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
+from .takeover import Met
 
 __all__ = [
     "Outcome",
@@ -68,6 +69,7 @@ class Outcome:
     members: MembershipChange = field(default_factory=MembershipChange)
     kept: bool = False
     forgotten: bool = False
+    met: Met | None = None
 
 
 _USUAL_TERMS = 2
@@ -204,8 +206,18 @@ def save(
     members: Sequence[Change],
     action: Action,
     status: int,
+    met: Met | None = None,
 ) -> Outcome:
-    """Write what differs, and tell the activity log; nothing is written where nothing differs."""
+    """Write what differs, and tell the activity log; nothing is written where nothing differs.
+
+    :param met: what was decided of somebody who is created and whom the portal had before.
+    """
+    created = met is not None
+    if found.local and mapping.resource_type.name == "User":
+        met = met or takeover.contact(scope, mapping, view, found, values)
+        takeover.claim(scope, mapping, view, found)
+        values = takeover.allowed(scope, mapping, found, values, met)
+    values = takeover.without_enabling(scope, found, values)
     changed = {
         key: value
         for key, value in values.items()
@@ -220,12 +232,16 @@ def save(
     membership = set_members(scope, mapping, view, found.host_key, members)
     leaving.refuse_mass_removal(scope, mapping, view, found, membership)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
+    outcome.met = met
     outcome.attributes = bool(changed)
     outcome.changed_names = tuple(changed)
     outcome.changed = outcome.attributes or membership.changed
     if "active" in changed:
         outcome.active = (found.flat.get("active"), changed["active"])
-        action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
+        if found.local is False and changed["active"] is False:
+            takeover.note_left(mapping, view, found)
+        if not created:
+            action = Action.USER_REACTIVATED if changed["active"] else Action.USER_DEACTIVATED
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
@@ -234,7 +250,7 @@ def save(
         outcome.version += 1
     else:
         writing.note_unchanged(view, found)
-    if outcome.changed or membership.skipped:
+    if outcome.changed or membership.skipped or met is not None:
         shown = name or found.flat.get(mapping.lookup_key)
         record(scope, mapping, action, outcome, shown, status)
     return outcome
@@ -361,4 +377,9 @@ def _told(action: Action, outcome: Outcome) -> dict[str, Any]:
         told["skipped_count"] = len(members.skipped)
     if action is Action.USER_DELETED and outcome.kept:
         told["kept"] = True
+    if outcome.met is not None:
+        told["taken_over"] = outcome.met.how.value
+        told["by"] = list(outcome.met.match.by)
+        if outcome.met.decided is not None:
+            told["decided_by"] = outcome.met.decided.by
     return told

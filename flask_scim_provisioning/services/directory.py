@@ -13,16 +13,16 @@ from ..dialects.notes import leave
 from ..mapping.access import reading, recall, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
-from ..mapping.resources import ResourceMapping
+from ..mapping.resources import ACTIVE, ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
-from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
+from ..scim.errors import InvalidValue, ResourceNotFound
 from ..scim.filters import attr_path
 from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import leaving, permissions, signals
+from . import leaving, permissions, signals, takeover
 from .activity import Action
 from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
@@ -45,7 +45,8 @@ from .changes import (
 )
 from .membership import has_members, move_versions_of_groups
 from .paging import Search, page_by_cursor, page_by_index, read
-from .scope import Scope, transact
+from .scope import Scope
+from .takeover import Met
 
 __all__ = [
     "Page",
@@ -166,17 +167,29 @@ def create_resource(
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
-        host_key, resource_id = _create_row(scope, mapping, view, name, values)
+        action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
+        existing = None
+        if not scope.work.takes_free(mapping.endpoint, name):
+            existing = searching.find_by_lookup(mapping, name, view, claim=True)
+        met = None
+        if kind == "User":
+            met = takeover.meet(scope, mapping, view, name, values, existing)
+        if met is not None:
+            outcome, taken = _take_over(scope, mapping, view, values, met)
+            if wants_body:
+                outcome.found = reading.fetch_one(mapping, outcome.id, view, projection, link=True)
+            outcome.forgotten = leaving.finish(scope, mapping, view, taken, outcome.active)
+            return outcome
+        host_key, resource_id = _create_row(scope, mapping, view, existing, values)
         changes = only_members(mapping, values["members"]) if values.get("members") else ()
         members = set_members(scope, mapping, view, host_key, changes)
         outcome = Outcome(resource_id, host_key, 1, created=True, members=members)
-        action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
         record(scope, mapping, action, outcome, name, 201)
         if wants_body:
             outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -185,23 +198,18 @@ def _create_row(
     scope: Scope,
     mapping: ResourceMapping,
     view: Viewpoint,
-    name: str,
+    existing: tuple[Any, str | None, Any] | None,
     values: Mapping[str, Any],
 ) -> tuple[Any, str]:
+    """Insert a row, or take over a group of the portal's, or who was deleted over SCIM."""
     work = scope.work
-    existing = None
-    if not work.takes_free(mapping.endpoint, name):
-        existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
         return writing.insert_resource(mapping, scope.session, view, values, work.later)
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
     known = known or work.is_linked(mapping.table, host_key)
     if known or (resource_id is None and mapping.options.on_existing == "refuse"):
-        raise Uniqueness(
-            f"{mapping.lookup_key} is already in use by another {mapping.resource_type.name}; "
-            "match the existing one instead of creating a new one."
-        )
+        raise takeover.taken_name(mapping)
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
     complete = without_placeholders(scope, values)  # who exists has a password already
     if complete.get("password"):
@@ -209,6 +217,23 @@ def _create_row(
     if mapping.bindings.get("active") is not None and complete.get("active") is None:
         complete["active"] = True
     return host_key, leaving.take_over(scope, mapping, view, host_key, complete)
+
+
+def _take_over(
+    scope: Scope, mapping: ResourceMapping, view: Viewpoint, values: Mapping[str, Any], met: Met
+) -> tuple[Outcome, Found]:
+    """Take over a person of the portal's, who keeps the row and what hangs on it.
+
+    :raises Forbidden: when the role may create and not update: who is there already is changed.
+    """
+    permissions.require(scope, "USERS", "UPDATE")
+    found = takeover.found_of(mapping, view, met)
+    complete = without_placeholders(scope, values)  # who exists has a password already
+    sent = {key: value for key, value in complete.items() if value is not None}
+    leave(scope.notes, "existing user of this portal taken over")
+    outcome = save(scope, mapping, view, found, sent, (), Action.USER_CREATED, 201, met)
+    outcome.created = True
+    return outcome, found
 
 
 def replace_resource(
@@ -270,7 +295,7 @@ def replace_resource(
         outcome.forgotten = leaving.finish(scope, mapping, view, found, outcome.active)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -309,9 +334,10 @@ def modify_resource(
     of_members = [change for change in planned.changes if change.target.key == "members"]
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
+    always = [mapping.lookup_key] if kind == "Group" else [mapping.lookup_key, ACTIVE]
     wanted = Projection.inside(
         mapping.resource_type,
-        [*touched, mapping.lookup_key, "externalId", *mapping.naming_keys],
+        [*touched, *always, "externalId", *mapping.naming_keys],
     )
     # An answer is made of the object too, where it says the same as reading once more.
     with_entity = wants_body or writing.needs_entity(mapping, touched)
@@ -333,7 +359,7 @@ def modify_resource(
         outcome.forgotten = leaving.finish(scope, mapping, view, found, outcome.active)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     announce(scope, mapping, outcome)
     return answer(scope, mapping, outcome, projection)
 
@@ -363,6 +389,8 @@ def delete_resource(
         groups = move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         refuse_protected(scope, mapping, found.host_key)
+        if found.local and kind == "User":
+            takeover.contact(scope, mapping, view, found, {})
         leaving.delete(scope, mapping, view, found, becomes, groups)
         outcome = Outcome(found.id, found.host_key, found.version)
         outcome.kept = becomes.now != "delete"
@@ -370,6 +398,6 @@ def delete_resource(
         record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)
         return outcome
 
-    outcome = transact(scope, work)
+    outcome = takeover.asking(scope, mapping, work)
     signal = signals.user_deleted if kind == "User" else signals.group_deleted
     send(scope, signal, outcome)

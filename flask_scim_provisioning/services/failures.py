@@ -181,8 +181,13 @@ def open_failures(
 
 
 def _is_normal(row: Any) -> bool:
-    """Say whether a client asks so in the course of its work: "do you know this one?"."""
-    return row.status == 404 and row.action in READS and row.resource_type is not None
+    """Say whether a client asks so in the course of its work: "do you know this one?".
+
+    What waits for a decision, or was decided so, is told by the inbox.
+    """
+    if (row.cause or "").partition("-")[0] in ("DecisionWaits", "AccountRefused"):
+        return True
+    return bool(row.status == 404 and row.action in READS and row.resource_type is not None)
 
 
 @dataclass(frozen=True, slots=True)

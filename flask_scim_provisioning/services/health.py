@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from ..mapping.resources import ResourceMapping
 from ..models import Models, utcnow
 from ..scim.remedies import REMEDIES
-from . import brake, failures, refusals, tokens
+from . import brake, conflicts, failures, refusals, tokens
 from .brake import HeldChanges
+from .conflicts import Waiting
 from .failures import FailureGroup, Skipped
 from .integration_views import IntegrationView
 from .refusals import EXPECTED, Cause, RefusedRequests
@@ -68,7 +69,7 @@ class Problem:
     :ivar reason: One sentence.
     :ivar todo: The one thing to do about it.
     :ivar target: Where it is done: ``"rotate"``, ``"failures"``, ``"attention"``, ``"door"``,
-        ``"enable"``, ``"guide"``, ``"credentials"`` or ``"leavers"``.
+        ``"enable"``, ``"guide"``, ``"inbox"``, ``"credentials"`` or ``"leavers"``.
     :ivar since: Since when; None where nobody knows.
     :ivar cause: Of the failures that it is about, if it is about failures of one cause.
     :ivar until: What is dismissed with it ends with this id; None where it can't be dismissed.
@@ -179,6 +180,7 @@ class _Facts:
     skipped: Sequence[Skipped]
     door: Sequence[RefusedRequests]
     held: HeldChanges | None
+    waiting: Waiting | None
     now: datetime
 
     @property
@@ -458,6 +460,21 @@ def _skipped(facts: _Facts) -> Problem | None:
     )
 
 
+def _decisions(facts: _Facts) -> Problem | None:
+    if facts.waiting is None:
+        return None
+    count = facts.waiting.count
+    waits = "1 decision waits" if count == 1 else f"{count:,} decisions wait"
+    return Problem(
+        "decisions",
+        Severity.WARNING,
+        f"{waits}: the identity provider wants people whom the portal had before.",
+        "Decide in the inbox; the next attempt of the identity provider does it.",
+        "inbox",
+        facts.waiting.since,
+    )
+
+
 def _silent(facts: _Facts) -> Problem | None:
     last, cadence = facts.view.last_used, cadence_of(facts.view.dialect)
     if not facts.live or last is None or not facts.active:
@@ -520,6 +537,7 @@ RULES: tuple[Rule, ...] = (
     _token_expires,
     _old_token_in_use,
     _skipped,
+    _decisions,
     _silent,
     _still_called,
     _old_token_idle,
@@ -555,6 +573,7 @@ def assess(
     of_tokens = tokens.live_tokens(session, models, ids)
     of_failures = failures.open_failures(session, models, ids, moment)
     of_brake = brake.waiting(session, models, ids)
+    of_waiting = conflicts.waiting(session, models, mappings.get("Users"), ids)
     of_skips = failures.open_skips(session, models, mappings, ids)
     return [
         _health(
@@ -565,6 +584,7 @@ def assess(
                 of_skips.get(view.id, ()),
                 of_door.get(view.id, ()),
                 of_brake.get(view.id),
+                of_waiting.get(view.id),
                 moment,
             )
         )

@@ -417,6 +417,8 @@ def remove_integration(
         record = models.offboarding.__table__
         waits = sa.and_(record.c.integration_id == view.id, record.c.due.is_not(None))
         session.execute(sa.update(record).where(waits).values(due=None))
+        conflict = models.conflict.__table__
+        session.execute(sa.delete(conflict).where(conflict.c.integration_id == view.id))
         # Its name is free for another one, and no other has its id.
         ended = {"removed": now, "enabled": False, "paused": None, "updated": now}
         session.execute(

@@ -176,6 +176,50 @@ class Policies:
             1_000_000,
         ),
     )
+    taking_over: str = _policy(
+        "portal",
+        Choice(
+            "Existing people",
+            "What happens when this directory meets somebody whom the portal had before. Protected "
+            "people, those who are met twice and those whose address isn't verified always wait in "
+            "the inbox, unless nobody is taken over.",
+            MappingProxyType(
+                {
+                    "portal": "as the portal is set up",
+                    "link": "take them over, and write the directory's profile",
+                    "keep": "take them over, and keep the portal's profile at first",
+                    "ask": "ask an administrator, in the inbox",
+                    "refuse": "take nobody over",
+                }
+            ),
+        ),
+    )
+    match_people_by: str = _policy(
+        "userName",
+        Choice(
+            "Existing people are met by",
+            "Beside the user name, which always counts. An e-mail address proves only as much as "
+            "the portal has verified it.",
+            MappingProxyType(
+                {
+                    "userName": "the user name",
+                    "userName+emails": "the user name or an e-mail address",
+                    "userName+externalId": "the user name or the external id",
+                    "userName+externalId+emails": (
+                        "the user name, the external id or an e-mail address"
+                    ),
+                }
+            ),
+        ),
+    )
+    may_rewrite_sign_in_email: bool = _policy(
+        False,
+        Flag(
+            "May change the e-mail address that people sign in with",
+            "When it takes somebody over whom the portal had before. Without it, their address "
+            "stays as it is then.",
+        ),
+    )
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Policies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -70,6 +70,8 @@ class _Unkept(Immediate):
     """The work of a use case whose transaction is taken back: nobody is told of it."""
 
     entries: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+
+    keeps_failures: ClassVar[bool] = False
 
     def run(self, session: Session, work: Any) -> Any:  # noqa: ARG002 - the signature is Immediate's
         """Run ``work`` in the transaction that is there."""

@@ -249,6 +249,9 @@ class Immediate:
     is_shared: ClassVar[bool] = False
     """Whether other use cases are done in the same transaction."""
 
+    keeps_failures: ClassVar[bool] = True
+    """Whether what was refused is written down somewhere."""
+
     def run(self, session: Session, work: Callable[[], T]) -> T:
         """Run ``work`` in a transaction.
 
@@ -309,6 +312,11 @@ class Batch:
     later: Pending = field(default_factory=Pending, repr=False)
 
     is_shared: ClassVar[bool] = True
+
+    @property
+    def keeps_failures(self) -> bool:
+        """Whether what was refused is written down: it is tried alone once more where it shares."""
+        return not self.together
 
     def run(self, session: Session, work: Callable[[], T]) -> T:
         """Run ``work`` in a savepoint, unless it shares one; who fails leaves nothing behind."""

@@ -26,6 +26,10 @@ ROUTES = [
     ("GET", "/{id}/people"),
     ("GET", "/{id}/groups"),
     ("GET", "/{id}/mapping"),
+    ("GET", "/{id}/inbox"),
+    ("POST", "/{id}/inbox/decide"),
+    ("GET", "/{id}/inbox/1"),
+    ("POST", "/{id}/inbox/1"),
     ("GET", "/{id}/try"),
     ("POST", "/{id}/try"),
     ("GET", "/{id}/credentials"),
@@ -65,7 +69,8 @@ def test_these_are_all_routes(admin: Admin):
             "/provisioning"
             + path.format(id="<integration_id>")
             .replace("abc", "<key_id>")
-            .replace("activity/1", "activity/<int:entry_id>"),
+            .replace("activity/1", "activity/<int:entry_id>")
+            .replace("inbox/1", "inbox/<int:conflict_id>"),
         )
         for method, path in ROUTES
     ]

@@ -32,6 +32,7 @@ PAGES = [
     "/{id}/failures",
     "/{waiting}/failures",
     "/{id}/activity/{entry}",
+    "/{id}/inbox",
     "/{id}/people",
     "/{id}/groups",
     "/{id}/leavers",

@@ -131,7 +131,7 @@ def test_a_name_held_by_somebody_invisible_is_taken(portal: Portal) -> None:
 
 
 def test_who_is_protected_is_neither_deactivated_nor_deleted(portal: Portal) -> None:
-    """Meta.protected answers with the team's own sentence; other changes go through."""
+    """Meta.protected answers with the team's own sentence; other changes wait for a decision."""
     portal.add(portal.models.User(username="root", root=True))
     found = portal.client.get("/Users", filter='userName eq "root"').json["Resources"][0]
     path = f"/Users/{found['id']}"
@@ -147,4 +147,6 @@ def test_who_is_protected_is_neither_deactivated_nor_deleted(portal: Portal) -> 
     assert portal.user("root").is_active
     assert portal.client.get(path).json == found
     title = [{"op": "replace", "path": "title", "value": "Captain"}]
-    assert portal.client.patch(path, title).json["title"] == "Captain"
+    answer = portal.client.patch(path, title)
+    assert (answer.status_code, answer.json["scimType"]) == (409, "uniqueness")
+    assert "inbox" in answer.json["detail"]

@@ -133,7 +133,7 @@ def test_a_portal_migrates_from_an_empty_folder(portal: Portal) -> None:
     assert portal.is_complete()
     assert "No changes in schema" in portal.db("migrate")
     migrated = portal.structure()
-    assert len(migrated) == 12
+    assert len(migrated) == 13
     url = portal.engine.url
     if portal.engine.dialect.name == "sqlite":
         portal.engine.dispose()

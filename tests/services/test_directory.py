@@ -96,11 +96,15 @@ class TestCreating:
         assert portal.client.get(f"/Users/{resource['id']}").json == resource
         assert log(portal)[-1].notes == ["existing user of this portal taken over"]
 
-    def test_an_adopted_person_is_active_unless_told_otherwise(self, portal: Portal) -> None:
-        portal.add_users(["ada", "bob"], is_active=False)
-        assert portal.client.post("/Users", {"userName": "ada"}).json["active"] is True
+    def test_an_adopted_person_is_as_active_as_before_unless_told_otherwise(
+        self, portal: Portal
+    ) -> None:
+        portal.add_users(["ada"], is_active=False)
+        portal.add_users(["bob", "eve"])
+        assert portal.client.post("/Users", {"userName": "ada"}).json["active"] is False
         body = {"userName": "bob", "active": False}
         assert portal.client.post("/Users", body).json["active"] is False
+        assert portal.client.post("/Users", {"userName": "eve"}).json["active"] is True
 
     def test_who_is_linked_is_a_conflict(self, portal: Portal) -> None:
         """RFC 7644 section 3.3: 409 with scimType uniqueness; whatever the case of the name."""

@@ -41,8 +41,8 @@ __all__ = [
     "plan_for",
 ]
 
-_ID, _VERSION, _CREATED, _MODIFIED, _STORED = range(5)
-_LINK_COLUMNS = 5
+_ID, _VERSION, _CREATED, _MODIFIED, _STORED, _LOCAL = range(6)
+_LINK_COLUMNS = 6
 _MOST_PLANS = 256
 """How many sets of attributes are remembered; clients use a handful."""
 
@@ -60,6 +60,8 @@ class Found:
 
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
+    :ivar local: the host had it before, and no identity provider has written it yet; False where
+        the host had disabled it when the first one did.
     :ivar entity: the host's object, where it was read with the row.
     :ivar named: what was read of attributes that name another resource by its key: the attributes
         of the host's object with their values, and the values in the row.
@@ -72,6 +74,7 @@ class Found:
     last_modified: str
     stored: dict[str, Any]
     flat: dict[str, Any]
+    local: bool | None = None
     entity: Any = None
     named: dict[str, tuple[dict[str, Any], Row]] = field(default_factory=dict)
 
@@ -127,6 +130,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         sa.type_coerce(links.created, InstantText()),
         sa.type_coerce(links.last_modified, InstantText()),
         sa.type_coerce(links.stored, StoredDocument()),
+        links.local,
         *table.key.columns,
     ]
     plain: list[tuple[str, int]] = []
@@ -204,6 +208,7 @@ def _read(
                 row[_MODIFIED],
                 row[_STORED] or {},
                 flat,
+                row[_LOCAL],
             )
         )
     _add_related(plan, found, view, dump)

@@ -104,6 +104,7 @@ def _recalled(
         _shown(written.created),
         _shown(written.last_modified),
         written.stored,
+        None,  # by now it is a directory's
         *mapping.table.key.values(mapping.table.key_of(written.entity)),
     ]
     for source in sources:

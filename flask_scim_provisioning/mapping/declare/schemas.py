@@ -44,6 +44,14 @@ class ResourceOptions(SchemaOpts):
     :ivar on_reactivate: the same when somebody becomes active again.
     :ivar on_existing: ``"adopt"`` takes over a row of the host with the same name when an identity
         provider creates it, ``"refuse"`` answers 409.
+    :ivar verified_email: a column, or a condition in SQL, that holds for people whose e-mail
+        address the portal has verified, such as ``User.email_verified``. Without it, an address
+        alone proves nothing, and who is met by it waits for a decision.
+    :ivar signs_in_by_email: whether people sign in, or get a new password, by their e-mail address.
+        It is then left as it is when somebody is taken over, unless the integration's policy says
+        otherwise.
+    :ivar last_sign_in: the column that says when somebody signed in last, such as
+        ``User.last_login_at``; administrators see it where they decide about existing people.
     :ivar show_host_messages: whether the sentences of your own validators and setters
         (``ValueError``) are answered to the identity provider; without it, it gets one of ours.
     :ivar factory: makes the host's object of a new resource, given the values that were sent, by
@@ -71,6 +79,9 @@ class ResourceOptions(SchemaOpts):
         self.on_deactivate = getattr(meta, "on_deactivate", None)
         self.on_reactivate = getattr(meta, "on_reactivate", None)
         self.on_existing = getattr(meta, "on_existing", "adopt")
+        self.verified_email = getattr(meta, "verified_email", None)
+        self.signs_in_by_email = bool(getattr(meta, "signs_in_by_email", False))
+        self.last_sign_in = getattr(meta, "last_sign_in", None)
         self.show_host_messages = bool(getattr(meta, "show_host_messages", False))
         self.factory = getattr(meta, "factory", None)
         self.defaults = dict(getattr(meta, "defaults", None) or {})

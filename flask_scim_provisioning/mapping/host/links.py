@@ -40,6 +40,9 @@ class Link:
     keeps one; whoever searches for an e-mail address reads these rows beside the host's index.
     ``signed_out`` is when a directory has last ended the person's sessions; what was signed in
     before then isn't any more, also when the person is active again.
+    ``local`` marks a row that the host had before and that no identity provider has written yet: it
+    got its id because it was answered. It is false for who was disabled by the host when an
+    identity provider took them over.
 
     :cvar watch: what sees the host's own changes of these rows. ``Table.info`` is no place for it:
         migration tools render what they find there.
@@ -55,6 +58,7 @@ class Link:
     stored: Mapped[dict[str, Any] | None] = mapped_column(StoredJson, default=None)
     others: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
     signed_out: Mapped[datetime | None] = mapped_column(instant(), default=None)
+    local: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
 
 
 def key_names(mapper: Mapper[Any]) -> tuple[str, ...]:

@@ -242,6 +242,7 @@ class HostTable:
                 "version": 1,
                 "created": now,
                 "last_modified": now,
+                "local": True,
                 **self.link_values(key),
             }
             for key in keys
