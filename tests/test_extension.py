@@ -96,6 +96,8 @@ def test_one_object_serves_two_apps_with_different_configurations(db, provisioni
     second = make_app(db, "second", SCIM_URL_PREFIX="/scim", SCIM_CONSOLE_PREFIX="/sync")
     before = dict(vars(provisioning))
     provisioning.init_app(first, admin_required=lambda: True)
+    for schema in (provisioning.user_schema, provisioning.group_schema):
+        schema.opts.shared_by_tenants = True
     provisioning.init_app(second, admin_required=lambda: False, tenant=lambda: "acme")
     assert vars(provisioning) == before
     with first.app_context():

@@ -68,6 +68,7 @@ def assemble(
             members,
             tables,
             tenants_of,
+            made,
         )
     mappings = Mappings(made["User"], made.get("Group"))
     for mapping in made.values():

@@ -20,7 +20,7 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity
+from . import activity, guards
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
@@ -34,7 +34,6 @@ __all__ = [
     "only_members",
     "record",
     "refuse_growth",
-    "refuse_protected",
     "refuse_read_only",
     "save",
     "set_members",
@@ -205,8 +204,6 @@ def save(
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)
-    if changed.get("active") is False or changed.get("password"):
-        refuse_protected(scope, mapping, found.host_key)
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)
@@ -218,7 +215,8 @@ def save(
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
-        writing.save_changes(mapping, scope.session, view, found, changed)
+        with guards.changing(scope, mapping, view, found.host_key, changed):
+            writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
     if outcome.changed or membership.skipped:
         shown = name or found.flat.get(mapping.lookup_key)
@@ -255,19 +253,6 @@ def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name:
     )
 
 
-def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> None:
-    """Leave those alone whom the team protects: nobody locks them out, or signs in as them.
-
-    :raises MutabilityError: with the team's reason.
-    """
-    protected = mapping.options.protected
-    if protected is None:
-        return
-    reason = protected(writing.existing_entity(mapping, scope.session, host_key))
-    if reason:
-        raise MutabilityError(str(reason))
-
-
 def refuse_read_only(mapping: ResourceMapping) -> None:
     """Let nobody write what the portal only shows.
 
@@ -299,7 +284,8 @@ def set_members(
     binding = mapping.members
     if binding is None or not changes:
         return MembershipChange()
-    return change_members(scope, binding, view, group, changes)
+    guard = guards.MembershipGuard(scope, mapping, view, group)
+    return change_members(scope, binding, view, group, changes, guard)
 
 
 def record(

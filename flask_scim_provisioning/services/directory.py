@@ -13,7 +13,7 @@ from ..dialects.notes import leave
 from ..mapping.access import reading, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
-from ..mapping.resources import ResourceMapping
+from ..mapping.resources import ACTIVE, ResourceMapping
 from ..scim import across, names
 from ..scim.cursors import Seal
 from ..scim.errors import InvalidValue, ResourceNotFound, Uniqueness
@@ -22,7 +22,7 @@ from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import permissions, signals
+from . import guards, permissions, signals
 from .activity import Action
 from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
@@ -34,7 +34,6 @@ from .changes import (
     only_members,
     record,
     refuse_growth,
-    refuse_protected,
     refuse_read_only,
     save,
     set_members,
@@ -193,7 +192,9 @@ def _create_row(
     if not work.takes_free(mapping.endpoint, name):
         existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
-        return writing.insert_resource(mapping, scope.session, view, values, work.later)
+        made = writing.insert_resource(mapping, scope.session, view, values, work.later)
+        guards.check_new(scope, mapping, view, made[0])
+        return made
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
     known = known or work.is_linked(mapping.table, host_key)
@@ -204,11 +205,8 @@ def _create_row(
         )
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
     complete = without_placeholders(scope, values)  # who exists has a password already
-    if complete.get("password"):
-        refuse_protected(scope, mapping, host_key)
-    if mapping.bindings.get("active") is not None and complete.get("active") is None:
-        complete["active"] = True
-    return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
+    with guards.adopting(scope, mapping, view, host_key, complete):
+        return host_key, writing.revive_resource(mapping, scope.session, view, host_key, complete)
 
 
 def replace_resource(
@@ -351,12 +349,13 @@ def delete_resource(
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
-        wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
+        wanted = Projection.of(mapping.resource_type, [mapping.lookup_key, ACTIVE], ())
         # Groups are locked before their members, as a change of the members does it.
         move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
-        refuse_protected(scope, mapping, found.host_key)
-        writing.delete_resource(mapping, scope.session, view, found)
+        active = found.flat.get(ACTIVE) is not False
+        with guards.deleting(scope, mapping, view, found.host_key, was_active=active):
+            writing.delete_resource(mapping, scope.session, view, found)
         outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED
         record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 204)

@@ -15,6 +15,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
+from .guards import MembershipGuard
 from .scope import Scope
 
 __all__ = [
@@ -92,15 +93,17 @@ def change_members(
     view: Viewpoint,
     group: Any,
     changes: Sequence[Change],
+    guard: MembershipGuard,
 ) -> MembershipChange:
     """Carry out the changes of one request to the members of one group, in their order.
 
     :param group: the host's key of the group.
+    :param guard: looks at who comes and who goes.
     :raises InvalidValue: when a member is unknown, or a group would be inside itself, and neither
         the team nor, where it says nothing, the dialect skips those.
     """
     outcome = MembershipChange()
-    editor = _Editor(scope, binding, view, group, outcome)
+    editor = _Editor(scope, binding, view, group, outcome, guard)
     for change in changes:
         match change:
             case Remove(filter=condition, target=target) if condition is not None:
@@ -121,6 +124,7 @@ def change_members(
                     "another."
                 )
     editor.carry_out()
+    guard.check()
     if outcome.moved:
         _leave_others(scope, binding, view, outcome)
     return outcome
@@ -242,6 +246,7 @@ class _Editor:
     view: Viewpoint
     group: Any
     outcome: MembershipChange
+    guard: MembershipGuard
     plan: _Plan = field(default_factory=_Plan)
 
     def _named(self, ids: Sequence[str], *, lock: bool = False) -> tuple[_Named, Sequence[str]]:
@@ -288,6 +293,7 @@ class _Editor:
             missing = self._without_circles(members, missing)
         if missing:
             keys = list(missing.values())
+            self.guard.before(members, keys)
             moved = members.add(self.view, self.group, keys)
             self.outcome.of(members).note_added(keys)
             self.outcome.note_moved(members, moved)
@@ -343,6 +349,7 @@ class _Editor:
 
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
+            self.guard.before(members, keys)
             members.remove(self.view, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 

@@ -103,6 +103,22 @@ class Policies:
         ),
     )
 
+    may_reenable: str = _policy(
+        "known",
+        Choice(
+            "Whom the portal has deactivated itself",
+            "Says whether this directory may activate people whom the portal has deactivated, and "
+            "not a directory.",
+            MappingProxyType(
+                {
+                    "never": "They stay inactive",
+                    "known": "Whom it knows already, when it says so",
+                    "always": "Also whom it takes over",
+                }
+            ),
+        ),
+    )
+
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Policies:
         """Return the policies that are kept with an integration.

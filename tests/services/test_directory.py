@@ -96,8 +96,11 @@ class TestCreating:
         assert portal.client.get(f"/Users/{resource['id']}").json == resource
         assert log(portal)[-1].notes == ["existing user of this portal taken over"]
 
-    def test_an_adopted_person_is_active_unless_told_otherwise(self, portal: Portal) -> None:
-        portal.add_users(["ada", "bob"], is_active=False)
+    def test_who_comes_back_is_active_unless_told_otherwise(self, portal: Portal) -> None:
+        for name in ("ada", "bob"):
+            path = f"/Users/{made(portal, userName=name)['id']}"
+            assert portal.client.delete(path).status_code == 204
+            assert not portal.user(name).is_active
         assert portal.client.post("/Users", {"userName": "ada"}).json["active"] is True
         body = {"userName": "bob", "active": False}
         assert portal.client.post("/Users", body).json["active"] is False

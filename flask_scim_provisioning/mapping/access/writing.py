@@ -135,7 +135,8 @@ def insert_resource(
         remainders = _write(mapping, unit, entity, wanted)
     _flush(mapping, session, entity)
     host_key = table.key_of(entity)
-    resource_id = _insert_link(mapping, view, host_key, remainders, later)
+    gone = values.get(ACTIVE) is False
+    resource_id = _insert_link(mapping, view, host_key, remainders, later, gone=gone)
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
     return host_key, resource_id
@@ -175,6 +176,8 @@ def _insert_link(
     host_key: HostKey,
     remainders: Mapping[str, Any],
     later: Pending | None = None,
+    *,
+    gone: bool,
 ) -> str:
     now = moment()
     resource_id = new_id()
@@ -192,6 +195,7 @@ def _insert_link(
             "deleted": None,
             "stored": stored or None,
             "others": mapping.has_others(stored),
+            "deactivated": now if gone else None,
         },
     )
     return resource_id
@@ -220,7 +224,8 @@ def revive_resource(
     )
     view.connection.execute(forget, link_key.parameters("host_key", host_key))
     try:
-        resource_id = _insert_link(mapping, view, host_key, remainders)
+        gone = values.get(ACTIVE) is False
+        resource_id = _insert_link(mapping, view, host_key, remainders, gone=gone)
     except IntegrityError:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "

@@ -38,6 +38,8 @@ class Link:
     every identity provider until it is created again.
     ``others`` marks a row whose ``stored`` has further elements of an attribute of which the host
     keeps one; whoever searches for an e-mail address reads these rows beside the host's index.
+    ``deactivated`` says since when a directory wants somebody to be inactive. Who is inactive
+    without it was deactivated by the portal itself.
 
     :cvar watch: what sees the host's own changes of these rows. ``Table.info`` is no place for it:
         migration tools render what they find there.
@@ -52,6 +54,7 @@ class Link:
     deleted: Mapped[datetime | None] = mapped_column(instant(), default=None)
     stored: Mapped[dict[str, Any] | None] = mapped_column(StoredJson, default=None)
     others: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
+    deactivated: Mapped[datetime | None] = mapped_column(instant(), default=None)
 
 
 def key_names(mapper: Mapper[Any]) -> tuple[str, ...]:
