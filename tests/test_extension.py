@@ -151,6 +151,8 @@ def test_without_admin_required_the_developer_is_told(db, provisioning, caplog) 
 
 
 def test_with_admin_required_there_is_nothing_to_tell(db, provisioning, caplog) -> None:
+    options = provisioning.user_schema.opts
+    options.administrators = options.model.login == "root"
     with caplog.at_level(logging.WARNING):
         provisioning.init_app(make_app(db), admin_required=lambda: True)
     assert caplog.text == ""

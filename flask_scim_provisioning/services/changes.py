@@ -20,7 +20,7 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity, guards
+from . import activity, guards, permissions
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
@@ -204,6 +204,7 @@ def save(
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)
+    permissions.require_roles(scope, mapping, changed, found.flat)
     membership = set_members(scope, mapping, view, found.host_key, members)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
     outcome.attributes = bool(changed)

@@ -57,7 +57,14 @@ __all__ = [
     "search_resources",
 ]
 
-_KINDS = {"User": "USERS", "Group": "GROUPS"}
+
+def _shown(
+    scope: Scope, mapping: ResourceMapping, projection: Projection | None
+) -> Projection | None:
+    """Return what the answer to a write shows: of who may not read, no more than what it is."""
+    if permissions.may(scope, permissions.KINDS[mapping.resource_type.name], "READ"):
+        return projection
+    return Projection.of(mapping.resource_type, ["meta"], ())
 
 
 def get_resource(
@@ -70,7 +77,7 @@ def get_resource(
 
     :raises ResourceNotFound: when there is none, or it isn't this tenant's.
     """
-    permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
+    permissions.require(scope, permissions.KINDS[mapping.resource_type.name], "READ")
 
     def work(link: bool) -> Found:
         view = view_of(scope, mapping)
@@ -103,7 +110,7 @@ def search_resources(
     if isinstance(mappings, ResourceMapping):
         mappings = [mappings]
     for mapping in mappings:
-        permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
+        permissions.require(scope, permissions.KINDS[mapping.resource_type.name], "READ")
     sort_by = attr_path(request.sort_by) if request.sort_by else None
     types = [mapping.resource_type for mapping in mappings]
     if len(types) > 1 and sort_by is not None and not across.is_defined(sort_by, types):
@@ -146,9 +153,11 @@ def create_resource(
     :param wants_body: whether the caller wants the resource's body.
     :raises Uniqueness: when its name is taken by a resource that SCIM knows.
     :raises InvalidValue: when a value is missing or wrong.
+    :raises Forbidden: when it takes a row over, and the service account may create and not update.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "CREATE")
+    permissions.require(scope, permissions.KINDS[kind], "CREATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     flat: dict[str, Any] = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
@@ -193,7 +202,7 @@ def _create_row(
         existing = searching.find_by_lookup(mapping, name, view, claim=True)
     if existing is None:
         made = writing.insert_resource(mapping, scope.session, view, values, work.later)
-        guards.check_new(scope, mapping, view, made[0])
+        guards.check_new(scope, mapping, view, made[0], values)
         return made
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
@@ -231,7 +240,8 @@ def replace_resource(
     :raises Uniqueness: when the new name is taken.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "UPDATE")
+    permissions.require(scope, permissions.KINDS[kind], "UPDATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
@@ -292,7 +302,8 @@ def modify_resource(
     :raises NoTarget: when a filter matches nothing.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "UPDATE")
+    permissions.require(scope, permissions.KINDS[kind], "UPDATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     planned = plan(
         operations,
@@ -344,7 +355,9 @@ def delete_resource(
     :raises Forbidden: when the role allows neither deactivating nor deleting.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE")
+    permissions.require(
+        scope, permissions.KINDS[kind], "DELETE" if mapping.deletes_rows else "UPDATE"
+    )
     refuse_read_only(mapping)
 
     def work() -> Outcome:

@@ -21,6 +21,7 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ACTIVE, ResourceMapping
 from ..mapping.sql.backends import chunks
 from ..scim.errors import DisabledByPortal, LastAdministrator, PrivilegeRefused, Protected
+from . import permissions
 from .scope import Scope
 from .sign_in import is_active
 
@@ -227,7 +228,11 @@ def adopting(
     :param values: what is written; ``active`` is filled in.
     :raises Protected: when it is protected.
     :raises DisabledByPortal: when the portal has deactivated somebody who would be active again.
+    :raises Forbidden: when the service account may create and not update.
     """
+    # Who creates what is there already changes it.
+    permissions.require(scope, permissions.KINDS[mapping.table.name], "UPDATE")
+    permissions.require_roles(scope, mapping, values, {})
     refuse_protected(scope, mapping, host_key)
     people = _Administrators(scope, _users(mapping), view)
     disabled = False
@@ -249,12 +254,23 @@ def adopting(
     people.check()
 
 
-def check_new(scope: Scope, mapping: ResourceMapping, view: Viewpoint, host_key: HostKey) -> None:
+def check_new(
+    scope: Scope,
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    host_key: HostKey,
+    values: Mapping[str, Any],
+) -> None:
     """Guard the creation of somebody who wasn't there; call it after the flush.
 
+    :param values: what was written.
     :raises PrivilegeRefused: when it makes an administrator, and the integration may not.
+    :raises Forbidden: when it gives roles, and the service account may not.
     """
-    if mapping.table.name != "User" or scope.policies.may_grant_administrators:
+    if mapping.table.name != "User":
+        return
+    permissions.require_roles(scope, mapping, values, {})
+    if scope.policies.may_grant_administrators:
         return
     people = _Administrators(scope, mapping, view)
     people.note_new(host_key)

@@ -15,6 +15,7 @@ from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
+from . import permissions
 from .guards import MembershipGuard
 from .scope import Scope
 
@@ -101,6 +102,7 @@ def change_members(
     :param guard: looks at who comes and who goes.
     :raises InvalidValue: when a member is unknown, or a group would be inside itself, and neither
         the team nor, where it says nothing, the dialect skips those.
+    :raises Forbidden: when the service account may not change memberships like that.
     """
     outcome = MembershipChange()
     editor = _Editor(scope, binding, view, group, outcome, guard)
@@ -125,9 +127,27 @@ def change_members(
                 )
     editor.carry_out()
     guard.check()
+    _require(scope, changes, outcome)
     if outcome.moved:
         _leave_others(scope, binding, view, outcome)
     return outcome
+
+
+def _require(scope: Scope, changes: Sequence[Change], outcome: MembershipChange) -> None:
+    """Let only those change memberships who may.
+
+    :raises Forbidden: when no role of the service account has the permission.
+    """
+    users, groups = outcome.users, outcome.groups
+    whole = all(isinstance(change, Replace) for change in changes)
+    permissions.require_bindings(
+        scope,
+        made=bool(users.added or groups.added),
+        ended=bool(users.removed or groups.removed),
+        replaced=whole,
+    )
+    if outcome.moved:
+        permissions.require_bindings(scope, made=False, ended=True, replaced=True)
 
 
 def _leave_others(
