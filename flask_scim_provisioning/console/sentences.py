@@ -36,6 +36,7 @@ _DONE: Mapping[str, str] = {
     Action.INTEGRATION_DISABLED: "Integration disabled",
     Action.TOKEN_ROTATED: "Token rotated",
     Action.TOKEN_REVOKED: "Token revoked",
+    Action.ROLE_CHANGED: "Permissions of its role changed",
 }
 
 _REFUSED: Mapping[str, str] = {

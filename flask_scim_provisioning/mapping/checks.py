@@ -21,7 +21,14 @@ from .errors import MappingError
 from .host.making import columns_in, dataclass_defaults
 from .resources import ResourceMapping
 
-__all__ = ["check", "check_tenants", "deaf_sentence", "is_deaf", "unguarded_sentence"]
+__all__ = [
+    "check",
+    "check_tenants",
+    "deaf_sentence",
+    "is_deaf",
+    "is_unguarded",
+    "unguarded_sentence",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +102,9 @@ def _check_administrators(mapping: ResourceMapping) -> None:
             )
         return
     condition = mapping.administrators
+    if is_unguarded(mapping):
+        _log.warning("%s", unguarded_sentence(mapping))
     if condition is None:
-        if not mapping.table.read_only:
-            _log.warning("%s", unguarded_sentence(mapping))
         return
     cure = (
         f"{name}: Meta.administrators has to be a condition over {model}, such as "
@@ -130,6 +137,12 @@ def _check_administrators(mapping: ResourceMapping) -> None:
             f"{name}: Meta.administrators needs to know who is active, and SQL can't say it: map "
             "active to a column, or to fields.Computed(<SQL expression>, write=<function>)."
         ) from error
+
+
+def is_unguarded(mapping: ResourceMapping) -> bool:
+    """Say whether nobody knows whom a directory must not lock out."""
+    guarded = mapping.administrators is not None or mapping.table.read_only
+    return mapping.table.name == "User" and not guarded
 
 
 def unguarded_sentence(mapping: ResourceMapping) -> str:

@@ -122,7 +122,7 @@ def locked(
     """Return the resource, which nobody else changes until the transaction ends."""
     wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
     reading.lock(mapping, resource_id, view)
-    found = reading.fetch_one(mapping, resource_id, view, wanted, link=True)
+    found = reading.fetch_one(mapping, resource_id, view, wanted, link=True, guarded=True)
     if found is None:
         raise ResourceNotFound(not_found(mapping))
     if preconditions is not None:
@@ -216,7 +216,7 @@ def save(
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
-        with guards.changing(scope, mapping, view, found.host_key, changed):
+        with guards.changing(scope, mapping, view, found, changed):
             writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
     if outcome.changed or membership.skipped:

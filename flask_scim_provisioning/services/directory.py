@@ -367,7 +367,7 @@ def delete_resource(
         move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
         active = found.flat.get(ACTIVE) is not False
-        with guards.deleting(scope, mapping, view, found.host_key, was_active=active):
+        with guards.deleting(scope, mapping, view, found, was_active=active):
             writing.delete_resource(mapping, scope.session, view, found)
         outcome = Outcome(found.id, found.host_key, found.version)
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED

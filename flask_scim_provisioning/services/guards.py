@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..mapping.access import standing, writing
+from ..mapping.access.reading import Found
 from ..mapping.bindings.association_objects import rows_by_key
 from ..mapping.bindings.base import Keeping
 from ..mapping.bindings.members import MembersBinding, MembersOfAKind
@@ -54,6 +55,10 @@ class _Administrators:
         """Whether the team says who they are."""
         return self.mapping.administrators is not None
 
+    @property
+    def _may_be_protected(self) -> bool:
+        return self.mapping.options.protected is not None
+
     def see(self, keys: Collection[HostKey], *, renamed: bool = False) -> None:
         """Remember what these people are; call it before anything of theirs is written."""
         new = [key for key in keys if key not in self._seen]
@@ -69,6 +74,17 @@ class _Administrators:
         if self.are_known and self._around is None:
             self._around = (binding, group)
             self._remember(self._of_group())
+
+    def see_found(self, found: Found, *, renamed: bool = False) -> None:
+        """Remember what one person is, as it was read with them."""
+        if found.standing is None:
+            self.see([found.host_key], renamed=renamed)
+            return
+        self._seen.add(found.host_key)
+        if renamed:
+            self._renamed.add(found.host_key)
+        if found.standing:
+            self._remember({found.host_key: found.standing > 1})
 
     def note_new(self, key: HostKey) -> None:
         """Remember somebody who wasn't there, and so was nothing."""
@@ -94,7 +110,8 @@ class _Administrators:
         :raises PrivilegeRefused: when somebody has become one, and the integration may not do that.
         :raises Protected: when somebody has become one, or is none any more, whom nobody changes.
         """
-        if not self.are_known:
+        may = self.scope.policies.may_grant_administrators
+        if not self.are_known or (may and not self._before and not self._may_be_protected):
             return
         now: dict[HostKey, bool] = {}
         keys = self._seen.union(self._before)
@@ -105,7 +122,7 @@ class _Administrators:
         changed = gained + [key for key in self._before if key not in now]
         for reason in _reasons(self.mapping, self.view, changed):
             raise Protected(reason)
-        if gained and not self.scope.policies.may_grant_administrators:
+        if gained and not may:
             who = "somebody" if len(gained) == 1 else f"{len(gained)} people"
             raise PrivilegeRefused(
                 f"This would make {who} an administrator of the portal, which this integration "
@@ -155,15 +172,17 @@ def changing(
     scope: Scope,
     mapping: ResourceMapping,
     view: Viewpoint,
-    host_key: HostKey,
+    found: Found,
     changed: Mapping[str, Any],
 ) -> Iterator[None]:
     """Guard the writing of changed attributes of one user or group.
 
+    :param found: as it was read under its lock.
     :param changed: the new values by key.
     :raises Protected: when it is protected.
     :raises DisabledByPortal: when the portal has deactivated somebody who would be active again.
     """
+    host_key = found.host_key
     refuse_protected(scope, mapping, host_key)
     people = _Administrators(scope, _users(mapping), view)
     if mapping.table.name == "User":
@@ -171,7 +190,7 @@ def changing(
             _refuse_reenabling(mapping, view, host_key)
         bindings = mapping.bindings
         if any(key == ACTIVE or bindings[key].keeping is not Keeping.LINK for key in changed):
-            people.see([host_key], renamed=mapping.lookup_key in changed)
+            people.see_found(found, renamed=mapping.lookup_key in changed)
     elif changed and mapping.members is not None and _rests_on_groups(people.mapping):
         people.see_members(mapping.members, host_key)
     yield
@@ -185,19 +204,21 @@ def deleting(
     scope: Scope,
     mapping: ResourceMapping,
     view: Viewpoint,
-    host_key: HostKey,
+    found: Found,
     *,
     was_active: bool,
 ) -> Iterator[None]:
     """Guard the deletion of one user or group.
 
+    :param found: as it was read under its lock.
     :raises Protected: when it is protected, or a member is whose own row says where they belong.
     """
+    host_key = found.host_key
     refuse_protected(scope, mapping, host_key)
     people = _Administrators(scope, _users(mapping), view)
     binding = mapping.members
     if mapping.table.name == "User":
-        people.see([host_key])
+        people.see_found(found)
     elif binding is not None:
         if _rests_on_groups(people.mapping):
             people.see_members(binding, host_key)

@@ -25,6 +25,7 @@ from ..host.keys import HostKey, in_order
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
 from ..sql.link_columns import InstantText, StoredDocument
+from .standing import said_of
 
 __all__ = [
     "Found",
@@ -56,6 +57,7 @@ class Found:
 
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
+    :ivar standing: of a person, as ``standing.said_of`` says it; None where it wasn't asked.
     """
 
     host_key: HostKey
@@ -65,6 +67,7 @@ class Found:
     last_modified: str
     stored: dict[str, Any]
     flat: dict[str, Any]
+    standing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class ReadPlan:
     :ivar key: reads the host's key from a row; the link's columns come first.
     :ivar plain: attributes whose column is their value, and where it is in a row.
     :ivar related: bindings that are read for a whole page at once.
+    :ivar standing: where a row says whether its person is an administrator.
     :ivar whole: attributes that the link keeps, and ``stored`` those that have a remainder there.
     """
 
@@ -88,24 +92,37 @@ class ReadPlan:
     stored: frozenset[str]
     meta: bool
     default_active: bool
+    standing: int | None = None
     keys: tuple[str, ...] = ()
     statements: dict[Any, Any] = field(default_factory=dict)
 
 
-def plan_for(mapping: ResourceMapping, projection: Projection | None) -> ReadPlan:
-    """Return the plan for what a client asks for."""
+def plan_for(
+    mapping: ResourceMapping, projection: Projection | None, guarded_on: str | None = None
+) -> ReadPlan:
+    """Return the plan for what a client asks for.
+
+    :param guarded_on: the database's name, where it is asked who is an administrator.
+    """
     plans: dict[Any, ReadPlan] = mapping.plans
-    found = plans.get(projection)
+    which = projection if guarded_on is None else (projection, guarded_on)
+    found = plans.get(which)
     if found is None:
         if len(plans) >= _MOST_PLANS:
             plans.clear()
         keys = [key for key in mapping.bindings if projection is None or projection.wants(key)]
         names = projection is not None and projection.wants_part("members", "display")
-        found = plans[projection] = _build(mapping, keys, shows_names=names)
+        found = plans[which] = _build(mapping, keys, shows_names=names, guarded_on=guarded_on)
     return found
 
 
-def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) -> ReadPlan:
+def _build(
+    mapping: ResourceMapping,
+    keys: Sequence[str],
+    *,
+    shows_names: bool,
+    guarded_on: str | None = None,
+) -> ReadPlan:
     table, links = mapping.table, mapping.links.c
     columns: list[Any] = [
         links.id,
@@ -135,6 +152,10 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         else:
             readers.append((key, binding.reader(len(columns))))
         columns.extend(binding.expressions)
+    standing = None
+    if guarded_on is not None:
+        standing = len(columns)
+        columns.append(said_of(mapping, guarded_on))
     statement = table.linked(*columns).where(links.deleted.is_(None), *table.boundaries())
     return ReadPlan(
         mapping,
@@ -148,6 +169,7 @@ def _build(mapping: ResourceMapping, keys: Sequence[str], *, shows_names: bool) 
         frozenset(stored),
         "meta" in keys,
         ACTIVE in whole,
+        standing,
         tuple(keys),
     )
 
@@ -184,6 +206,7 @@ def _read(
                 row[_MODIFIED],
                 row[_STORED] or {},
                 flat,
+                None if plan.standing is None else row[plan.standing],
             )
         )
     _add_related(plan, found, view, dump)
@@ -388,15 +411,18 @@ def fetch_one(
     projection: Projection | None = None,
     *,
     link: bool = False,
+    guarded: bool = False,
 ) -> Found | None:
     """Return the resource with an id, or None where there is none to be seen.
 
+    :param guarded: ask whether it is an administrator, where the team says who is one.
     :param link: make the links that are missing among those it refers to.
     :raises Unlinked: when one is missing and ``link`` is false.
     """
     if not may_be_id(resource_id):
         return None
-    plan = plan_for(mapping, projection)
+    guarded = guarded and mapping.administrators is not None
+    plan = plan_for(mapping, projection, view.backend if guarded else None)
     statement = plan.statements.get("one")
     if statement is None:
         statement = plan.select.where(mapping.links.c.id == sa.bindparam("id"))

@@ -30,6 +30,7 @@ __all__ = [
     "lock_administrators",
     "looks_elsewhere",
     "other_administrator",
+    "said_of",
     "was_deactivated_by_directory",
     "write_deactivated",
 ]
@@ -68,6 +69,13 @@ def looks_elsewhere(mapping: ResourceMapping) -> bool:
         "looks elsewhere",
         lambda: any(isinstance(each, sa.Table) and each not in own for each in elements),
     )
+
+
+def said_of(mapping: ResourceMapping, backend: str) -> sa.ColumnElement[int]:
+    """Return SQL that is 2 for an active administrator, 1 for another one, and 0 for all others."""
+    condition = _condition(mapping)
+    active = active_condition(mapping, backend)
+    return sa.case((sa.and_(condition, active), 2), (condition, 1), else_=0)
 
 
 def administrators_among(
