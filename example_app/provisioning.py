@@ -6,7 +6,7 @@ from flask_login import current_user
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 
 from .database import db
-from .models import Team, User
+from .models import Role, Team, User
 
 
 class PortalUser(UserSchema):
@@ -14,6 +14,8 @@ class PortalUser(UserSchema):
 
     class Meta:
         model = User
+        # The last of them stays, and nobody becomes one by a directory's word alone.
+        administrators = User.role.has(Role.is_admin)
 
     user_name = fields.Attribute(User.username)
     name = fields.Complex(given_name=User.first_name, family_name=User.last_name)

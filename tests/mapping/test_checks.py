@@ -484,8 +484,9 @@ def test_only_an_index_of_the_name_alone_keeps_names_apart(
         assert name_claims.is_kept_apart(users, connection) is kept_apart
 
 
-def test_a_portal_with_tenants_says_whose_row_each_is(tables: Tables) -> None:
+def test_a_portal_with_tenants_says_whose_row_each_is() -> None:
     """Without it, the token of one tenant would open all of them."""
+    tables = Tables()
     state = tables.start(named(tables))
     for name, mapping in state.mappings.items():
         with pytest.raises(MappingError) as error:
@@ -495,7 +496,7 @@ def test_a_portal_with_tenants_says_whose_row_each_is(tables: Tables) -> None:
             assert words in str(error.value)
 
 
-def test_init_app_refuses_tenants_without_boundaries(tables: Tables) -> None:
+def test_init_app_refuses_tenants_without_boundaries() -> None:
     def start(**options: Any) -> None:
         made = Tables()
         users = type("PortalUser", (UserSchema,), named(made, Meta=meta(made.User, **options)))
