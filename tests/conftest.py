@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
+import sqlalchemy as sa
 
 from .databases import DATABASES, drop_database, drop_tables, embedded_postgresql, empty_database
 
@@ -38,6 +40,26 @@ def pytest_terminal_summary(
 ) -> None:
     for name in _skipped(config):
         terminalreporter.write_line(f"SCIM_TEST_STRICT: {name} was skipped", red=True)
+
+
+_ENGINES: WeakSet[sa.Engine] = WeakSet()
+
+
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def _note_engine(connection: sa.Connection) -> None:
+    _ENGINES.add(connection.engine)
+
+
+@pytest.fixture(autouse=True)
+def _disposed_engines() -> Iterator[None]:
+    """Close what a test's engines keep open.
+
+    A connection that is collected while it is open warns, in whichever test runs by then.
+    """
+    before = set(_ENGINES)
+    yield
+    for engine in set(_ENGINES) - before:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

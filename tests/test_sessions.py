@@ -406,8 +406,6 @@ def test_the_bind_of_the_models_has_our_tables(database_url: str) -> None:
         assert client.post("/Users", {"userName": "ada"}).status_code == 409
         findings = app.test_cli_runner().invoke(args=["scim", "doctor"]).output
         assert "missing" not in findings
-        for engine in db.engines.values():
-            engine.dispose()
 
 
 def test_an_update_can_be_told_in_a_session_of_the_hosts_choice(

@@ -17,6 +17,7 @@ from ..services.activity import Action, ActivityEntry, Attention
 from ..services.errors import IntegrationNotFound
 from ..services.integrations import IntegrationView, RemovedIntegration
 from ..services.names import names_of
+from ..services.rehearsal import METHODS
 from ..state import current_provisioning
 from .access import caller
 from .presenters import EntryPage, tabs, trail
@@ -108,12 +109,22 @@ def show_entry(integration_id: str, entry_id: int) -> ResponseReturnValue:
         if entry.resource_name is None
         else url_for("scim_console.show_activity", integration_id=view.id, q=entry.resource_name),
         who=entry.resource_name,
+        try_url=_try_url(view, entry),
         trail=[
             *_trail(view),
             ("Activity", url_for("scim_console.show_activity", integration_id=view.id)),
             ("Entry", None),
         ],
     )
+
+
+def _try_url(view: IntegrationView | RemovedIntegration, entry: ActivityEntry) -> str | None:
+    """Return where a request that was recorded can be tried again."""
+    resource, _, name = (entry.path or "").strip("/").partition("/")
+    tried = entry.method in METHODS and resource in current_provisioning.mappings
+    if not tried or name == ".search" or not isinstance(view, IntegrationView):
+        return None
+    return url_for("scim_console.try_out", integration_id=view.id, entry=entry.id)
 
 
 def _found(

@@ -20,7 +20,7 @@ from ..services.integrations import (
     get_removed,
 )
 from ..state import current_provisioning
-from . import activity, credentials, integrations, troubles
+from . import activity, credentials, integrations, mapping, troubles
 from .access import caller, refuse_others
 from .rich import rich
 
@@ -44,7 +44,8 @@ _ROUTES = (
     ("/<integration_id>/activity/<int:entry_id>", activity.show_entry, _READ),
     ("/<integration_id>/people", integrations.show_people, _READ),
     ("/<integration_id>/groups", integrations.show_groups, _READ),
-    ("/<integration_id>/mapping", integrations.show_mapping, _READ),
+    ("/<integration_id>/mapping", mapping.show_mapping, _READ),
+    ("/<integration_id>/try", mapping.try_out, _FORM),
     ("/<integration_id>/credentials", credentials.show_credentials, _READ),
     ("/<integration_id>/connect", integrations.connect, _READ),
     ("/<integration_id>/settings", integrations.edit, _FORM),

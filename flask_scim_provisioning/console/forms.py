@@ -21,8 +21,11 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
 from ..models import DESCRIPTION_LENGTH, NAME_LENGTH
+from ..scim.errors import ScimError
+from ..scim.messages import read_json
 from ..services.integrations import TYPES
 from ..services.policies import POLICIES, Choice, Flag, Number, Policies, Policy
+from ..services.rehearsal import METHODS
 from .guides import PROVIDERS
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "RemoveForm",
     "RotateForm",
     "SettingsForm",
+    "TryForm",
     "add_error",
     "form_status",
 ]
@@ -217,6 +221,54 @@ class IntegrationForm(SettingsForm):
     def values(self) -> IntegrationValues:
         """Return what was entered, in the words of the service."""
         return {**self.settings(), "type": self.type.data or ""}
+
+
+class TryForm(_Form):
+    """A request to be tried out.
+
+    :param endpoints: Where it may go to, such as ``/Users``.
+    :param most: How many characters its body has at most.
+    """
+
+    method = SelectField("Method", choices=_choices({each: each for each in METHODS}))
+    endpoint = SelectField("Endpoint")
+    resource_id = StringField(
+        "Id",
+        description="Whom it is about, by the id of this service. Empty for POST.",
+        filters=[_stripped],
+        validators=[Optional(), Length(max=64, message="An id is shorter."), _one_line],
+    )
+    body = TextAreaField(
+        "Body",
+        description="What the identity provider sends, in JSON. Nothing of it is kept.",
+        filters=[_stripped],
+    )
+
+    def __init__(self, endpoints: Sequence[str], most: int) -> None:
+        super().__init__()
+        self._most = most
+        self._document: Any = None
+        self.endpoint.choices = _choices({each: each for each in endpoints})
+
+    def methods(self) -> list[tuple[str, str]]:
+        """Return what may be chosen."""
+        return [(each, each) for each in METHODS]
+
+    def validate_body(self, field: Field) -> None:
+        """Read the JSON."""
+        text = field.data or ""
+        if self.method.data == "DELETE":
+            return
+        if len(text) > self._most:
+            raise ValidationError(f"Use at most {self._most} characters.")
+        try:
+            self._document = read_json(text.encode())
+        except ScimError as error:
+            raise ValidationError(error.detail) from None
+
+    def document(self) -> Any:
+        """Return the JSON value of the body."""
+        return self._document
 
 
 class RotateForm(_Form):

@@ -19,6 +19,7 @@ from .access import acting_administrator, caller
 from .credentials import reveal_once
 from .forms import ActionForm, IntegrationForm, PolicyForm, RemoveForm, add_error, form_status
 from .guides import PROVIDERS, provider_named
+from .mapping import mapping_rows, resource_types, title_of
 from .presenters import (
     EntryPage,
     HealthPage,
@@ -41,7 +42,6 @@ __all__ = [
     "remove",
     "show",
     "show_groups",
-    "show_mapping",
     "show_people",
     "show_removed",
 ]
@@ -201,48 +201,9 @@ def connect(integration_id: str) -> ResponseReturnValue:
     return render_template(
         "scim_provisioning/integrations/connect.html",
         integration=present(view, utcnow()),
-        mapping=_mapping_rows(),
+        mapping=[(title_of(name), mapping_rows(name)) for name in resource_types()],
         tabs=tabs(view.id, "connect"),
         trail=trail(view, "Connect"),
-    )
-
-
-def show_mapping(integration_id: str) -> ResponseReturnValue:
-    """Show where each SCIM attribute lives in the portal's tables."""
-    session, models, tenant = caller()
-    view = integrations.get_integration(session, models, tenant, integration_id)
-    return render_template(
-        "scim_provisioning/integrations/mapping.html",
-        integration=present(view, utcnow()),
-        mapping=_mapping_rows(),
-        tabs=tabs(view.id, "show_mapping"),
-        trail=trail(view, "Mapping"),
-    )
-
-
-def _mapping_rows() -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the attributes of users and of groups, as the schemas publish them."""
-    found = []
-    for name, mapping in sorted(current_provisioning.mappings.items(), reverse=True):
-        kind = mapping.published
-        keys = kind.keys
-        rows = [
-            {
-                **row,
-                "direction": _direction(keys[row["attribute"]].mutability.value),
-                "required": keys[row["attribute"]].required,
-                "unique": keys[row["attribute"]].uniqueness.value != "none",
-            }
-            for row in mapping.describe()
-            if row["attribute"] in keys and row["attribute"] not in ("id", "meta", "schemas")
-        ]
-        found.append(("People" if name == "Users" else "Groups", rows))
-    return found
-
-
-def _direction(mutability: str) -> str:
-    return {"readOnly": "Read only", "writeOnly": "Written only", "immutable": "Written once"}.get(
-        mutability, "Both ways"
     )
 
 

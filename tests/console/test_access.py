@@ -26,6 +26,8 @@ ROUTES = [
     ("GET", "/{id}/people"),
     ("GET", "/{id}/groups"),
     ("GET", "/{id}/mapping"),
+    ("GET", "/{id}/try"),
+    ("POST", "/{id}/try"),
     ("GET", "/{id}/credentials"),
     ("GET", "/{id}/connect"),
     ("GET", "/{id}/settings"),

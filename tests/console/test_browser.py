@@ -35,6 +35,7 @@ PAGES = [
     "/{id}/people",
     "/{id}/groups",
     "/{id}/mapping",
+    "/{id}/try",
     "/{id}/credentials",
     "/{id}/connect",
     "/{id}/settings",
