@@ -21,7 +21,9 @@ def portal(database: str) -> Iterator[Portal]:
         portal = open_portal(database, one_team_each())
         stack.callback(portal.close)
         roles = portal.app.extensions["scim_provisioning"].models.role.__table__
-        allowed = {kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS")}
+        allowed = {
+            kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS", "BINDINGS")
+        }
         with portal.engine.begin() as connection:
             connection.execute(sa.update(roles).values(permissions=allowed))
         yield portal
