@@ -3,6 +3,8 @@
 from .extension import Provisioning
 from .mapping import GroupSchema, MappingError, MembershipStore, ResourceSchema, UserSchema, fields
 from .models import UtcDateTime
+from .scim import attributes
+from .services import signals
 from .settings import SettingsError
 
 __all__ = [
@@ -14,5 +16,7 @@ __all__ = [
     "SettingsError",
     "UserSchema",
     "UtcDateTime",
+    "attributes",
     "fields",
+    "signals",
 ]

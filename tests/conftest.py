@@ -13,11 +13,21 @@ from weakref import WeakSet
 import pytest
 import sqlalchemy as sa
 
-from .databases import DATABASES, drop_database, drop_tables, embedded_postgresql, empty_database
+from .compiled import keep_builders
+from .databases import (
+    DATABASES,
+    database_of,
+    drop_database,
+    drop_tables,
+    embedded_postgresql,
+    empty_database,
+)
 
 if TYPE_CHECKING:
     from .portal import Portal
 
+
+keep_builders()
 
 STRICT = "SCIM_TEST_STRICT" in os.environ
 
@@ -97,13 +107,7 @@ def database(
     server_databases: Callable[[str], str],
 ) -> Iterator[str]:
     """The URL of a database for ``make_tables``; the test runs once for each kind of database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'portal.sqlite3'}"
-        return
-    url = server_databases(request.param)
-    yield url
-    if request.param == "mariadb":
-        drop_tables(url)
+    yield from database_of(request.param, tmp_path, server_databases)
 
 
 @pytest.fixture

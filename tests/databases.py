@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from .compiled import share_statements
+
 __all__ = [
     "DATABASES",
+    "database_of",
     "drop_database",
     "drop_tables",
     "embedded_postgresql",
@@ -125,6 +128,17 @@ def drop_tables(url: str) -> None:
                 connection.exec_driver_sql(f"DROP TABLE `{table}`")
 
 
+def database_of(kind: str, folder: Path, server_databases: Callable[[str], str]) -> Iterator[str]:
+    """Yield the URL of a database of a kind for ``make_tables``, as a fixture does."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'portal.sqlite3'}"
+        return
+    url = server_databases(kind)
+    yield url
+    if kind == "mariadb":
+        drop_tables(url)
+
+
 _STANDING: dict[str, sa.MetaData] = {}
 """Whose tables a database of PostgreSQL has, unchanged; they take longer to make than to empty."""
 
@@ -136,6 +150,7 @@ _LARGEST = 1_000_000  # bytes of a table that is emptied rather than made anew
 
 def make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Make a portal's tables in a database that may have others; where it has these, empty them."""
+    share_statements(engine)
     url = engine.url.render_as_string(hide_password=False)
     match engine.dialect.name:
         case "sqlite":

@@ -19,6 +19,7 @@ from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, field
 from flask_scim_provisioning.services.integrations import create_integration
 
 from .client import Cost, ScimClient, counted
+from .compiled import assemble_once, share_statements
 from .databases import make_tables
 
 __all__ = ["Host", "Portal", "build_portal", "host", "write_ahead"]
@@ -257,6 +258,7 @@ def build_portal(
     def me() -> str:
         return str(getattr(current_user, "username", "nobody"))
 
+    assemble_once(models.provisioning)
     models.provisioning.init_app(
         app, admin_required=lambda: bool(getattr(current_user, "is_admin", False))
     )
@@ -265,6 +267,8 @@ def build_portal(
             write_ahead(models.db.engine)
         if empty:
             make_tables(models.db.engine, models.db.metadata)
+        else:
+            share_statements(models.db.engine)
     return Portal(app, models, tenant=tenant, dialect=dialect)
 
 

@@ -17,9 +17,11 @@ with the same files, and with an ``app`` that isn't registered yet.
 
 from __future__ import annotations
 
+import ast
 import configparser
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -31,6 +33,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+import flask_scim_provisioning
+import flask_scim_provisioning.testing
 from flask_scim_provisioning.scim import errors
 from flask_scim_provisioning.services import signals
 from flask_scim_provisioning.settings import SETTINGS
@@ -194,6 +198,74 @@ def test_blocks_for_another_machine_call_what_is_known(page: Path) -> None:
 def _command(line: str) -> str:
     """Return what a line calls, whatever it sets in the environment before."""
     return Path(next(word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word))).name
+
+
+def _imports(page: Path) -> set[str]:
+    """Return what a page imports of the package, with the module in front."""
+    found = set()
+    for block in blocks_of(page):
+        if block.info != "python":
+            continue
+        for node in ast.walk(ast.parse(block.code)):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+    return {name for name in found if name.partition(".")[0] == "flask_scim_provisioning"}
+
+
+def test_pages_import_only_public_names() -> None:
+    public = {
+        f"{module.__name__}.{name}"
+        for module in (flask_scim_provisioning, flask_scim_provisioning.testing)
+        for name in module.__all__
+    }
+    private = {str(page): names for page in PAGES if (names := _imports(page) - public)}
+    assert private == {}
+
+
+def test_public_names_are_documented() -> None:
+    text = (DOCS / "reference" / "public.md").read_text(encoding="utf-8")
+    assert [name for name in flask_scim_provisioning.__all__ if f"`{name}`" not in text] == [
+        "Provisioning"  # with its import
+    ]
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """The pages of the gallery are reached from its index."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = {ROOT / target for target in re.findall(r"\]\(([\w./-]+\.(?:md|png))", text)}
+    assert [str(target) for target in linked if not target.is_file()] == []
+    inner = {"changelog.md", "index.md", "performance-protocol.md", "performance-results.md"}
+    pages = {page for page in DOCS.rglob("*.md") if "_build" not in page.parts}
+    pages -= {DOCS / name for name in inner}
+    pages -= {page for page in pages if page.parent.name == "gallery" and page.stem != "index"}
+    assert sorted(str(page) for page in pages - linked) == []
+
+
+def test_each_picture_is_made_by_the_command_and_shown() -> None:
+    made = set(runpy.run_path(str(DOCS / "pictures.py"))["PICTURES"])
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = set(re.findall(r"images/([\w-]+)\.png", text))
+    assert made == shown == {path.stem for path in (DOCS / "images").iterdir()}
+
+
+@pytest.mark.parametrize("contract", ["floors", "mapping"])
+def test_the_architecture_has_the_floors_of_the_contracts(contract: str) -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    section = config[f"importlinter:contract:{contract}"]
+    beside = section.get("exhaustive_ignores", "").split()
+    floors = [set(line.split(" | ")) for line in section["layers"].strip().splitlines()]
+    text = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    table = next(
+        part for part in text.split("\n\n") if f"`{min(floors[0])}`" in part and "| Floor |" in part
+    )
+    told: dict[str, set[str]] = {}
+    for floor, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M):
+        told.setdefault(floor, set()).update(re.findall(r"`(\w+)`", names))
+    assert list(told.values()) == floors
+    assert all(re.search(rf"\| \W \| `{name}` \|", table) for name in beside)
 
 
 @pytest.fixture(scope="module")

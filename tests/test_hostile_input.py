@@ -18,6 +18,7 @@ from flask_scim_provisioning.scim.catalogue import group_resource_type, user_res
 from .client import PATCH_OP, SEARCH_REQUEST, ScimClient
 from .portal import Portal
 from .snapshots import snapshot
+from .thorough import examples
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -234,7 +235,11 @@ BODIES: dict[str, bytes | str] = {
 
 def test_bodies_that_are_no_resource(victim: Victim) -> None:
     """To every endpoint that reads a body, as the media types that it reads."""
-    for body in BODIES.values():
+    bodies = BODIES.values()
+    if victim.portal.engine.dialect.name != "sqlite":
+        # What is too large is refused before a database sees it.
+        bodies = [body for body in bodies if len(body) < 10_000]
+    for body in bodies:
         for method, path in (
             ("POST", "/Users"),
             ("POST", "/Groups"),
@@ -334,8 +339,10 @@ OPERATIONS: tuple[Any, ...] = (
 def test_operations_that_are_none(victim: Victim, endpoint: str) -> None:
     """Alone, and behind one that works: then nothing of that one remains either."""
     path = victim.paths[endpoint]
+    # What a dialect makes of an operation is made before a database sees it.
+    everywhere = victim.portal.engine.dialect.name == "sqlite"
     for number, operation in enumerate(OPERATIONS):
-        for _ in DIALECTS:
+        for _ in range(len(DIALECTS) if everywhere else 2):
             victim.patch(path, operation)
             first = {"op": "replace", "path": "externalId", "value": f"first{number}"}
             victim.patch(path, first, operation)
@@ -553,7 +560,7 @@ def test_random_json(make_portal: Callable[..., Portal]) -> None:
     victim = Victim(make_portal())
 
     @settings(
-        max_examples=150,
+        max_examples=examples(150),
         deadline=None,
         database=None,
         derandomize=True,

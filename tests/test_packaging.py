@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,24 @@ def test_setup_cfg_names_every_package(config: configparser.ConfigParser) -> Non
     assert declared == found | {
         f"flask_scim_provisioning.{name}" for name in ("static", "templates")
     }
+
+
+def test_the_changelog_tells_of_this_version(config: configparser.ConfigParser) -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = next(
+        line for line in text.splitlines() if line.startswith("## ") and "Unrel" not in line
+    )
+    assert re.fullmatch(
+        rf"## {re.escape(config['metadata']['version'])} \(\d{{4}}-\d\d-\d\d\)", newest
+    )
+
+
+def test_audit_knows_what_is_in_the_file() -> None:
+    """Without a network, pip-audit is answered from `requirements/advisories.json`."""
+    known = runpy.run_path(str(ROOT / ".ci" / "audit.py"))["known"]
+    assert "CVE-2024-34069" in {each["id"] for each in known("Werkzeug", "3.0.0")}
+    assert known("Werkzeug", "3.1.4") == []
+    assert known("nobody-has-heard-of-it", "1.0") == []
 
 
 @pytest.mark.parametrize("folder", ["static", "templates"])

@@ -27,10 +27,12 @@ from flask_scim_provisioning.scim.catalogue import group_resource_type, user_res
 from flask_scim_provisioning.services.signals import NAMESPACE
 
 from .client import ScimClient
+from .compiled import assemble_once
 from .databases import make_tables
 from .mapping.hosts import URN, open_portal, unusual
 from .portal import Host, Portal, build_portal, write_ahead
 from .snapshots import snapshot
+from .thorough import examples
 
 OWN = "urn:example:params:scim:schemas:portal:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -136,6 +138,7 @@ def _with_extension(url: str) -> Portal:
     app = Flask("clubs")
     app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
     models.db.init_app(app)
+    assemble_once(models.provisioning)
     models.provisioning.init_app(app, admin_required=lambda: False)
     with app.app_context():
         if models.db.engine.dialect.name == "sqlite":
@@ -426,7 +429,7 @@ def once(elements: list[Any]) -> list[Any]:
 
 DIALECTS = ("generic", "entra", "okta")
 few = settings(
-    max_examples=4,
+    max_examples=examples(10),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

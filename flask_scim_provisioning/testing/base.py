@@ -203,10 +203,13 @@ class PortalChecks:
         return connect(portal, **{"tenant": self.tenant, "dialect": dialect, **options})
 
     def users_of(self, scim: ScimClient) -> Described:
-        """Return what the service says of users."""
-        described = Described.of(scim, "User")
-        assert described is not None, "/ResourceTypes doesn't name User"
-        return described
+        """Return what the service says of users; a check asks once."""
+        known: dict[ScimClient, Described] = vars(self).setdefault("_users", {})
+        if scim not in known:
+            described = Described.of(scim, "User")
+            assert described is not None, "/ResourceTypes doesn't name User"
+            known[scim] = described
+        return known[scim]
 
     def create_user(self, scim: ScimClient, n: int) -> dict[str, Any]:
         """Create the ``n``-th new user and return the answer."""
@@ -232,7 +235,7 @@ class PortalChecks:
 
     def found(self, scim: ScimClient, endpoint: str, filter_: str) -> list[str]:
         """Return the ids of all resources that a filter finds."""
-        answer = self.read(scim, endpoint, filter=filter_)
+        answer = self.read(scim, endpoint, filter=filter_, attributes="id")
         ids = [each["id"] for each in answer.get("Resources", ())]
         assert answer["totalResults"] == len(ids), (
             f"{filter_}: totalResults is {answer['totalResults']}, and {len(ids)} are answered"

@@ -74,11 +74,12 @@ class RoundTrip(PortalChecks):
         scim = self.connect(portal)
         user = self.create_user(scim, 1)
         path, described = f"/Users/{user['id']}", self.users_of(scim)
+        read = self.read(scim, path)
         for parts in described.simple():
             name, value = shown(parts), _SAMPLES.get(parts[-1], "Sample")
             if parts[-1] in _ELSEWHERE or not described.returned(*parts):
                 continue
-            before = self.read(scim, path)
+            before = read
             answer = scim.patch(path, [{"op": "replace", "path": name, "value": value}])
             read = self.read(scim, path)
             if not described.writable(*parts):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -95,21 +96,24 @@ class Running:
     url: str
     environment: dict[str, str]
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run ``flask --app example_app`` with these arguments."""
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "example_app", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
+    def command(self, *arguments: str) -> Result:
+        """Run one of the portal's commands in this process, beside the workers."""
+        from example_app import create_app
+        from example_app.database import db
+
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PORTAL_URL", self.url)
+            app = create_app()
+            try:
+                return app.test_cli_runner().invoke(args=arguments)
+            finally:
+                with app.app_context():
+                    db.engine.dispose()
 
     def connect(self, name: str, provider: str) -> tuple[str, str]:
         """Create an integration; return its endpoint and its token."""
         created = self.command("scim", "create", "--name", name, "--provider", provider, "--json")
-        assert created.returncode == 0, created.stderr
+        assert created.exit_code == 0, created.output
         described = json.loads(created.stdout)
         return described["endpoint"], described["token"]
 
@@ -133,7 +137,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
         url = f"http://127.0.0.1:{port}"
         running = Running(url, {**environment, "PORTAL_URL": url})
         prepared = running.command("init-db")
-        assert prepared.returncode == 0, prepared.stderr
+        assert prepared.exit_code == 0, prepared.output
         log = (tmp_path / "gunicorn.log").open("wb")
         arguments = ["--workers=2", "--threads=2", f"--bind=127.0.0.1:{port}"]
         processes.append(

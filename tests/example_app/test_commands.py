@@ -14,6 +14,7 @@ from example_app import create_app
 from example_app.configuration import database_url as with_driver
 from example_app.configuration import from_environment
 
+from ..databases import DATABASES
 from .conftest import EMAIL, PASSWORD, ROOT, Visitor
 
 
@@ -60,6 +61,7 @@ def test_a_secret_key_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "instance" / "secret_key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("database", DATABASES[:1], indirect=True)
 def test_the_readmes_command(environment: dict[str, str]) -> None:
     """It prints address and sign-in, syncs people, and ends without a surprise in its CI form."""
     options = ["--port=0", "--simulate", "--users=20", "--groups=4", "--exit-after-simulation"]
@@ -78,6 +80,7 @@ def test_the_readmes_command(environment: dict[str, str]) -> None:
     assert "No surprises." in done.stdout
 
 
+@pytest.mark.parametrize("database", DATABASES[:1], indirect=True)
 def test_a_taken_port_is_said(environment: dict[str, str], tmp_path: Path) -> None:
     import socket
 

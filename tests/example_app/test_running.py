@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..databases import DATABASES
 from .conftest import Running
 
 USERS = os.environ.get("SCIM_TEST_USERS", "40")
@@ -27,11 +28,12 @@ def test_a_simulated_provider_meets_no_surprise(
     endpoint, token = portal.connect("Simulated", provider)
     options = ["--endpoint", endpoint, "--token", token, "--users", USERS, "--groups", GROUPS]
     done = portal.command("scim", "simulate", provider, *options)
-    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["No surprises."]), done.stdout
+    assert (done.exit_code, done.stdout.splitlines()[-1:]) == (0, ["No surprises."]), done.stdout
     entries = json.loads(portal.command("scim", "show", "Simulated", "--json").stdout)["activity"]
     assert {entry["outcome"] for entry in entries} <= {"ok", "refused"}
 
 
+@pytest.mark.parametrize("database", DATABASES[:1], indirect=True)
 def test_scim2_tester_finds_no_error(start: Callable[[], Running]) -> None:
     """The compliance checks of ``scim2 test``, which know RFC 7643 and RFC 7644 and not us."""
     portal = start()
@@ -54,4 +56,4 @@ def test_greenlets_meet_no_surprise_either(start: Callable[..., Running]) -> Non
     endpoint, token = portal.connect("Simulated", "entra")
     options = ["--endpoint", endpoint, "--token", token, "--users", "12", "--groups", "2"]
     done = portal.command("scim", "simulate", "entra", *options)
-    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["No surprises."]), done.stdout
+    assert (done.exit_code, done.stdout.splitlines()[-1:]) == (0, ["No surprises."]), done.stdout

@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.mapping import MembershipStore
 from flask_scim_provisioning.scim.attributes import Attribute, Schema, Type
+from tests.compiled import assemble_once
 from tests.databases import make_tables
 from tests.portal import Host, Portal, write_ahead
 
@@ -321,6 +322,7 @@ def open_portal(url: str, host: Host, *, dialect: str = "generic") -> Portal:
     app = Flask("portal")
     app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
     host.db.init_app(app)
+    assemble_once(host.provisioning)
     host.provisioning.init_app(app, admin_required=lambda: False)
     with app.app_context():
         if host.db.engine.dialect.name == "sqlite":

@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.mapping import MappingError
+from tests.compiled import assemble_once
 from tests.databases import make_tables
 from tests.portal import Host, Portal, write_ahead
 
@@ -90,6 +91,7 @@ def _connected(url: str, made: Host) -> Flask:
     app = Flask("portal")
     app.config.update(SECRET_KEY="for tests only", SQLALCHEMY_DATABASE_URI=url, TESTING=True)
     made.db.init_app(app)
+    assemble_once(made.provisioning)
     made.provisioning.init_app(app, admin_required=lambda: False)
     return app
 

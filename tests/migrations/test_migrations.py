@@ -21,6 +21,20 @@ from .version_0_1 import declare_0_1
 
 ROOT = Path(__file__).parents[2]
 
+COMMANDS = """
+import shlex, sys
+from flask.cli import FlaskGroup
+
+folder, *commands = sys.argv[1:]
+for command in commands:
+    FlaskGroup().main(
+        ["--app", "tests.migrations.portal", "db", *shlex.split(command), "--directory", folder],
+        prog_name="flask",
+        standalone_mode=False,
+    )
+"""
+"""``flask db`` for each command: most of what one takes is the start of a process."""
+
 
 class Portal:
     """The portal's database and its folder of migrations."""
@@ -37,26 +51,23 @@ class Portal:
             "PYTHONWARNINGS": "error,ignore::DeprecationWarning",
         }
 
-    def db(self, *arguments: str) -> str:
-        """Run ``flask db`` with these arguments in a process of its own; return what it says."""
-        command = [sys.executable, "-m", "flask", "--app", "tests.migrations.portal", "db"]
+    def db(self, *commands: str) -> str:
+        """Run commands of ``flask db`` in a process of their own; return what they say."""
         done = subprocess.run(
-            [*command, *arguments, "--directory", str(self.folder)],
+            [sys.executable, "-c", COMMANDS, str(self.folder), *commands],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=100,
         )
-        assert done.returncode == 0, f"{arguments}:\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{commands}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
     def migrate(self) -> str:
         """Let a migration be written, carry it out, and return its text."""
-        self.db("init")
-        self.db("migrate", "--message", "scim")
+        self.db("init", "migrate --message scim", "upgrade")
         (written,) = self.folder.glob("versions/*.py")
-        self.db("upgrade")
         return written.read_text()
 
     def is_complete(self) -> bool:

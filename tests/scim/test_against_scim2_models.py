@@ -23,6 +23,7 @@ from flask_scim_provisioning.scim.messages import read_patch_envelope
 from flask_scim_provisioning.scim.names import flatten, nest, require
 from flask_scim_provisioning.scim.patch import apply_changes, plan
 
+from ..thorough import examples
 from .strategies import (
     ENTERPRISE,
     KEYS,
@@ -89,19 +90,19 @@ def our_patch(flat, sent, **habits):
 
 class TestFilters:
     @given(users, filters)
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     def test_a_filter_says_the_same_of_a_user(self, flat, node):
         their_filter = ScimFilter[TheirUser](render(node))
         assert matches(node, flat, USERS) is their_filter.match(theirs(flat))
 
     @given(any_filters)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     def test_they_read_what_we_write(self, node):
         text = render(node)
         assert parse_filter(str(ScimFilter(text))) == node
 
     @given(st.text('ab ()[]."\\eqandornotpr1-', max_size=16))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_the_same_texts_are_filters(self, text):
         try:
             ScimFilter(text)
@@ -199,7 +200,7 @@ def broken_users(draw):
 
 class TestResources:
     @given(broken_users())
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     def test_the_same_users_are_refused(self, resource):
         manager = resource.get(ENTERPRISE, {}).get("manager")
         assume(not isinstance(manager, dict) or manager.keys() == {"value", "$ref"})
@@ -218,7 +219,7 @@ class TestResources:
         assert we_accept is they_accept, resource
 
     @given(users)
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     def test_a_user_comes_through_their_models_as_it_was(self, flat):
         assert comparable(flat_of(theirs(flat))) == comparable(flat)
 
@@ -285,7 +286,7 @@ def is_argued(sent):
 
 class TestPatches:
     @given(users, st.lists(operations(), min_size=1, max_size=3))
-    @settings(max_examples=600, deadline=None)
+    @settings(max_examples=examples(600), deadline=None)
     def test_a_patch_makes_the_same_user(self, flat, planned):
         sent = [
             {"op": operation.op}

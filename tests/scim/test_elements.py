@@ -22,6 +22,7 @@ from flask_scim_provisioning.scim.elements import Budget
 from flask_scim_provisioning.scim.errors import ScimError, TooMany
 from flask_scim_provisioning.scim.patch import Operation, plan
 
+from ..thorough import examples
 from . import straightforward
 from .strategies import (
     KEYS,
@@ -129,21 +130,21 @@ def outcome(apply: Any, sent: list[Operation], flat: dict[str, Any], kind: Resou
 
 
 @given(thing, st.lists(things(), max_size=6))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_many_changes_mean_what_they_mean_one_at_a_time(flat, sent):
     expected = outcome(straightforward.apply_changes, sent, flat, THINGS)
     assert outcome(apply_changes, sent, flat, THINGS) == expected
 
 
 @given(users, st.lists(operations(), max_size=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_changes_of_users_mean_what_they_mean_one_at_a_time(flat, sent):
     expected = outcome(straightforward.apply_changes, sent, flat, USERS)
     assert outcome(apply_changes, sent, flat, USERS) == expected
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_an_index_finds_is_what_a_look_at_every_element_finds(data):
     key = data.draw(st.sampled_from([key for key in KEYS if USERS.keys[key].multi_valued]))
     attribute = USERS.keys[key]

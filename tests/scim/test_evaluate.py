@@ -8,6 +8,7 @@ from flask_scim_provisioning.scim.errors import InvalidFilter
 from flask_scim_provisioning.scim.evaluate import check_filter, element_matches, matches
 from flask_scim_provisioning.scim.filters import negation, parse_filter
 
+from ..thorough import examples
 from .strategies import ENTERPRISE, USERS, filters, users
 
 BABS = {
@@ -188,6 +189,6 @@ def test_schemas_can_be_searched():
 
 
 @given(users, filters)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_negation_means_the_contrary(flat, node):
     assert matches(negation(node), flat, USERS) is not matches(node, flat, USERS)

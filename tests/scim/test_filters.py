@@ -23,6 +23,7 @@ from flask_scim_provisioning.scim.filters import (
     render,
 )
 
+from ..thorough import examples
 from .strategies import ENTERPRISE, any_filters
 
 
@@ -293,7 +294,7 @@ def test_the_repr_of_a_comparison_hides_its_value():
 
 
 @given(any_filters)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_tree_that_is_written_and_read_is_the_same_tree(node):
     assert parse_filter(render(node)) == node
 
@@ -301,7 +302,7 @@ def test_a_tree_that_is_written_and_read_is_the_same_tree(node):
 @given(st.text(max_size=40) | st.text('()[]. "\\andornteqpr:urn1-$', max_size=40))
 @example("urn:" * 100)
 @example('a eq "' + "\\" * 99)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_text_is_read_or_refused_and_nothing_else(text):
     try:
         node = parse_filter(text)

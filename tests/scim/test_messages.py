@@ -20,6 +20,8 @@ from flask_scim_provisioning.scim.messages import (
 )
 from flask_scim_provisioning.scim.patch import Operation
 
+from ..thorough import examples
+
 QUERY = {
     "filter": 'title pr and userType eq "Employee"',
     "sortBy": "title",
@@ -250,7 +252,7 @@ def test_a_body_is_no_deeper_than_its_cap():
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_bytes_are_json_or_refused(data):
     try:
         body = read_json(data)

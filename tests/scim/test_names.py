@@ -7,6 +7,7 @@ from flask_scim_provisioning.scim import urns
 from flask_scim_provisioning.scim.errors import InvalidSyntax, InvalidValue
 from flask_scim_provisioning.scim.names import flatten, nest, require
 
+from ..thorough import examples
 from .strategies import ENTERPRISE, GROUPS, USERS, users
 
 
@@ -136,6 +137,6 @@ def test_an_extension_without_data_isn_t_in_schemas():
 
 
 @given(users)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_nesting_and_flattening_are_each_other_s_contrary(flat):
     assert flatten(nest(flat, USERS), USERS) == flat

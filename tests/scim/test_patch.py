@@ -39,6 +39,7 @@ from flask_scim_provisioning.scim.patch import (
 )
 from flask_scim_provisioning.scim.paths import PatchPath
 
+from ..thorough import examples
 from .strategies import ENTERPRISE, GROUPS, USERS, operations, users
 
 BABS: dict[str, Any] = {
@@ -543,7 +544,7 @@ def test_changes_and_operations_hide_their_values():
 
 
 @given(users, st.lists(operations(), max_size=3), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_a_patch_changes_nothing_in_place_and_fails_as_a_scim_error_only(flat, sent, create):
     before = copy.deepcopy((flat, sent))
     try:
@@ -561,7 +562,7 @@ def test_a_patch_changes_nothing_in_place_and_fails_as_a_scim_error_only(flat, s
 
 
 @given(users, operations())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_the_same_patch_again_changes_nothing(flat, operation):
     """So that an identity provider that repeats itself doesn't make new versions."""
     try:
@@ -588,7 +589,7 @@ def test_the_same_patch_again_changes_nothing(flat, operation):
     ),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_rubbish_is_refused_as_a_scim_error(op, path, value, lenient):
     with contextlib.suppress(ScimError):
         planned = plan([Operation(op, path, value)], USERS, lenient=lenient)

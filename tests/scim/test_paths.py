@@ -18,6 +18,7 @@ from flask_scim_provisioning.scim.paths import (
     resolve,
 )
 
+from ..thorough import examples
 from .strategies import ENTERPRISE, GROUPS, USERS
 
 WORK = Compare(AttrPath(None, "type"), "eq", "work")
@@ -130,7 +131,7 @@ def test_a_comparison_without_a_sub_attribute_is_about_the_value():
 
 
 @given(st.text(max_size=40) | st.text('()[]. "\\andornteqpr:urn1-$', max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_is_read_or_refused_and_nothing_else(text):
     try:
         parsed = parse_path(text)

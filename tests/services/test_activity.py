@@ -422,9 +422,14 @@ def large_log(engine, session, models, created, create):
             sa.insert(table),
             [
                 {**usual, "integration_id": others[number % 19], "resource_name": f"u{number}"}
-                for number in range(20_000)
+                for number in range(2_500)
             ],
         )
+        copied = [column for column in table.c if column.name not in ("id", "resource_name")]
+        names = [*(column.name for column in copied), "resource_name"]
+        for _ in range(3):  # twice as many, by the database
+            twice = sa.select(*copied, table.c.resource_name + "x")
+            connection.execute(sa.insert(table).from_select(names, twice))
         refused = {"outcome": "refused", "resource_name": "u1", "cause": "c"}
         connection.execute(sa.insert(table), [{**usual, "resource_name": "u1"}] * 50)
         connection.execute(sa.insert(table), [{**usual, **refused}] * 5)

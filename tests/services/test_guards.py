@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.services import health, integrations
 from flask_scim_provisioning.services.activity import recent
 from flask_scim_provisioning.services.policies import Policies
 from tests.guarded import VAULT, guarded_host
 from tests.mapping.hosts import open_portal
-from tests.portal import Portal
+from tests.portal import Host, Portal
 from tests.snapshots import snapshot
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -575,3 +578,66 @@ def test_it_costs_one_statement_to_look_at_somebody_who_is_none(setting: Setting
         assert guarded <= spent("fourth") + 1
     finally:
         vars(mapping)["administrators"] = declared
+
+
+def test_whose_own_row_names_the_team_isnt_moved(database: str) -> None:
+    """There a membership is a part of the person, and nothing of a protected one changes."""
+    base: Any = type("Base", (DeclarativeBase,), {})
+    db = SQLAlchemy(model_class=base)
+
+    class Crew(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "guarded_crew"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+
+    class Sailor(db.Model):  # type: ignore[name-defined, misc]
+        __tablename__ = "guarded_sailor"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        username: Mapped[str] = mapped_column(sa.String(100), unique=True)
+        is_active: Mapped[bool] = mapped_column(default=True)
+        crew_id: Mapped[int | None] = mapped_column(sa.ForeignKey("guarded_crew.id"))
+        crew = relationship(Crew, backref="sailors")
+
+    class SailorSchema(UserSchema):
+        class Meta:
+            model = Sailor
+            administrators = Sailor.username == "root"
+
+            @staticmethod
+            def protected(sailor: Any) -> str | None:
+                """Keep the last resort."""
+                return VAULT if sailor.username == "vault" else None
+
+        user_name = fields.Attribute(Sailor.username)
+        active = fields.Attribute(Sailor.is_active)
+
+    sa.orm.configure_mappers()
+    sailors: Any = Crew.sailors  # type: ignore[attr-defined]
+
+    class CrewSchema(GroupSchema):
+        class Meta:
+            model = Crew
+
+        display_name = fields.Attribute(Crew.name)
+        members = fields.Members(sailors)
+
+    provisioning = Provisioning(db, user_schema=SailorSchema, group_schema=CrewSchema)
+    host = Host(db, Sailor, Crew, Sailor.__table__, provisioning)
+    portal = open_portal(database, host)
+    try:
+        red = portal.add(Crew(name="Red"))
+        portal.add(Crew(name="Blue"))
+        portal.add(Sailor(username="vault", crew_id=red.id))
+        people = portal.client.get("/Users", filter='userName eq "vault"').json["Resources"]
+        groups = portal.client.get("/Groups").json["Resources"]
+        paths = {each["displayName"]: f"/Groups/{each['id']}" for each in groups}
+        add = {"op": "add", "path": "members", "value": [{"value": people[0]["id"]}]}
+        for answer in (
+            portal.client.patch(paths["Blue"], [add]),
+            portal.client.patch(paths["Red"], [{"op": "remove", "path": "members"}]),
+            portal.client.delete(paths["Red"]),
+        ):
+            assert (answer.status_code, answer.json["detail"]) == (403, VAULT)
+        assert portal.user("vault").crew_id == red.id
+    finally:
+        portal.close()

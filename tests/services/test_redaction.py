@@ -26,6 +26,8 @@ from flask_scim_provisioning.services.redaction import (
     redact_text,
 )
 
+from ..thorough import examples
+
 SECRET = "t1meF0rTea!"
 HIDDEN = frozenset({"badge", "locker"})
 
@@ -119,7 +121,7 @@ WRAPPINGS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(NAMES, PLACES, WRAPPINGS, PLAIN)
 def test_no_wrapping_hides_a_secret_from_the_redaction(name, place, wrappings, plain) -> None:
     """Keycloak sends JSON in a string, Entra paths with filters, scripts what they like."""
@@ -129,7 +131,7 @@ def test_no_wrapping_hides_a_secret_from_the_redaction(name, place, wrappings, p
     assert SECRET not in json.dumps(redact(body, HIDDEN))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(NAMES, st.sampled_from(["eq", "NE", "co", "sw"]), st.sampled_from(['"{}"', "{}", '"{}']))
 def test_no_literal_beside_a_secret_name_is_kept_of_a_filter(name, operator, quoted) -> None:
     """Also of one that can't be read: it was refused, and refusals are what the log keeps."""
@@ -144,7 +146,7 @@ def test_no_literal_beside_a_secret_name_is_kept_of_a_filter(name, operator, quo
         assert SECRET not in kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,

@@ -17,8 +17,10 @@ Play = Callable[..., Report]
 
 
 @pytest.fixture
-def play() -> Iterator[Play]:
+def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
     """Play a provider against a server; few people and one worker unless told otherwise."""
+    # Requests looks through the whole environment for proxies, before each request.
+    monkeypatch.setattr("requests.utils.getproxies", dict)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
 
         def played(server: FakeServer, provider: str, **options: Any) -> Report:

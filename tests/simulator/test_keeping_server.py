@@ -32,7 +32,7 @@ class KeepingServer(FakeServer):
 def test_runs_can_be_repeated_where_deleted_users_keep_their_names(play):
     server = KeepingServer()
     for _ in range(3):
-        report = play(server, "entra", users=80)
+        report = play(server, "entra", users=40)
         assert report.ok, report.as_text()
     assert server.kept
 
@@ -40,6 +40,6 @@ def test_runs_can_be_repeated_where_deleted_users_keep_their_names(play):
 def test_runs_can_be_repeated_after_a_cleanup_too(play):
     server = KeepingServer()
     for _ in range(2):
-        report = play(server, "entra", users=80, cleanup=True)
+        report = play(server, "entra", users=40, cleanup=True)
         assert report.ok, report.as_text()
     assert not server.users

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import marshmallow
 from marshmallow import fields as marshmallow_fields
@@ -50,7 +50,13 @@ def camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
-class AttributeField(marshmallow_fields.Field[Any], ABC):
+if TYPE_CHECKING:
+    _Field = marshmallow_fields.Field[Any]
+else:
+    _Field = marshmallow_fields.Field  # no generic class in Marshmallow 3
+
+
+class AttributeField(_Field, ABC):
     """What every field has in common: it checks values by the attribute's characteristics.
 
     Marshmallow's own arguments work too, ``validate=`` above all.

@@ -63,8 +63,8 @@ class ResourceOptions(SchemaOpts):
         don't send a refused request again, and everybody else is refused.
     """
 
-    def __init__(self, meta: type) -> None:
-        super().__init__(meta)
+    def __init__(self, meta: type, **marshmallow_3: Any) -> None:
+        super().__init__(meta, **marshmallow_3)
         self.model = getattr(meta, "model", None)
         self.extensions = tuple(getattr(meta, "extensions", ()))
         self.tenant = getattr(meta, "tenant", None)
