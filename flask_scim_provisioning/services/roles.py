@@ -10,19 +10,12 @@ from sqlalchemy.orm import Session
 
 from ..models import Models, utcnow
 from .activity import Action, record_administration
-from .errors import IntegrationError, IntegrationInvalid
+from .errors import IntegrationInvalid, RoleNotFound
 from .permissions import RESOURCES, SCIM_PROVISIONER, VERBS, flatten_permissions
 from .security import log_change
 from .work import begin_writing, run_transaction
 
-__all__ = ["RoleNotFound", "change_role", "get_role"]
-
-
-class RoleNotFound(IntegrationError):
-    """The tenant has no such role."""
-
-    def __init__(self) -> None:
-        super().__init__("The tenant has no such role; creating an integration makes it.")
+__all__ = ["change_role", "get_role"]
 
 
 def get_role(
