@@ -13,6 +13,7 @@ from flask import current_app, has_request_context, request
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
+from werkzeug.sansio.utils import get_current_url
 
 from .mapping import ResourceMapping
 from .models import Models
@@ -88,7 +89,7 @@ class ProvisioningState:
         if external is not None:
             return external
         if has_request_context():
-            return request.url_root.rstrip("/")
+            return _root(request.scheme, request.host, request.root_path)
         server = current_app.config.get("SERVER_NAME")
         if not server:
             return _DEVELOPMENT_ROOT
@@ -100,6 +101,12 @@ class ProvisioningState:
         """Return the absolute SCIM base URL of an integration, without a slash at its end."""
         prefix = self.settings["SCIM_URL_PREFIX"]
         return self.root_url() + endpoint_path(prefix, tenant, integration_id)
+
+
+@functools.lru_cache(maxsize=16)
+def _root(scheme: str, host: str, path: str) -> str:
+    """Return ``request.url_root`` without its slash; a portal has a few names."""
+    return get_current_url(scheme, host, path).rstrip("/")
 
 
 @functools.lru_cache(maxsize=64)

@@ -154,8 +154,18 @@ OF_A_USER = {
     "match by externalId": 2,
     "match nobody": 2,
     "get": 2,
-    "nothing new": 4,
+    "active": 5,
+    "active without a path": 5,
+    "name part": 5,
+    "e-mail": 5,
+    "stored": 4,
+    "several at once": 5,
+    "nothing new": 2,
+    "post": 6,
 }
+
+#: Those that lock: MySQL and MariaDB lock by a statement of its own, and look up a name again.
+LOCKING = ("active", "active without a path", "name part", "e-mail", "stored", "several at once")
 
 
 @pytest.mark.portal(dialect="entra")
@@ -173,7 +183,12 @@ def test_requests_cost_the_same_in_a_large_directory(portal: Portal) -> None:
         name: cost(portal, send, f"many-{i}") for i, (name, send) in enumerate(requests.items())
     }
     assert many == few
-    assert {name: few[name][0] for name in OF_A_USER} == OF_A_USER
+    more = 1 if portal.engine.dialect.name in ("mysql", "mariadb") else 0
+    expected = {
+        name: count + (more if name in (*LOCKING, "nothing new") else 0)
+        for name, count in OF_A_USER.items()
+    }
+    assert {name: few[name][0] for name in OF_A_USER} == expected, few
     assert {name: spent for name, (spent, _) in few.items() if spent > 9} == {}
 
 
@@ -191,8 +206,9 @@ def test_a_unique_index_saves_a_statement(portal: Portal) -> None:
     assert users.kept_apart[pool] is True
     users.kept_apart[pool] = False
     unaided, _ = cost(portal, create, "eve")
-    mysql = portal.engine.dialect.name in ("mysql", "mariadb")
-    assert (again, unaided) == (aided, aided + (0 if mysql else 1))
+    # SQLite's transaction begins earlier, and MySQL and MariaDB lock what they look up.
+    more = 1 if portal.engine.dialect.name == "postgresql" else 0
+    assert (again, unaided) == (aided, aided + more)
 
 
 def test_page_of_100_costs_as_little_as_a_page_of_5(portal: Portal) -> None:
@@ -345,7 +361,8 @@ def test_a_group_with_members_is_read_in_one_more_statement(portal: Portal) -> N
 def test_creating_a_group_with_many_members_is_no_loop(portal: Portal) -> None:
     people(portal, 1, 1_002)
     ids = [user["id"] for user in portal.client.get("/Users", count=200).json["Resources"]]
-    portal.client.post("/Groups", {"displayName": "First"})  # what is asked once is asked by now
+    # What is asked once is asked by now.
+    portal.client.post("/Groups?excludedAttributes=members", {"displayName": "First"})
     spent = []
     for count in (2, 200):
         members = [{"value": each} for each in ids[:count]]

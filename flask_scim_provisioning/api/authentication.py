@@ -7,7 +7,7 @@ import re
 import uuid
 from dataclasses import replace
 
-from flask import request
+from flask import Request
 
 from ..dialects import DIALECTS, Dialect, Generic, recognised_by_headers
 from ..scim.limits import Limits
@@ -25,6 +25,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def authenticate(
+    request: Request,
     state: ProvisioningState,
     tenant: str,
     integration_id: str,
@@ -64,7 +65,7 @@ def authenticate(
         service_account_id=caller.service_account_id,
         permissions=caller.permissions,
         policies=caller.policies,
-        dialect=_dialect(caller.dialect),
+        dialect=_dialect(caller.dialect, request),
         request_id=identity,
         base_url=state.endpoint_url(caller.tenant, caller.integration_id),
         started=started,
@@ -75,7 +76,7 @@ def authenticate(
     )
 
 
-def origin(path: str) -> Origin:
+def origin(request: Request, path: str) -> Origin:
     """Return where the request came from.
 
     :param path: What follows the SCIM base.
@@ -89,12 +90,12 @@ def origin(path: str) -> Origin:
     )
 
 
-def shows_token() -> bool:
+def shows_token(request: Request) -> bool:
     """Say whether the request carries what may be a token, without asking the database."""
     return TokenSecret.parse(request.headers.get("Authorization")) is not None
 
 
-def _dialect(name: str) -> Dialect:
+def _dialect(name: str, request: Request) -> Dialect:
     dialect = DIALECTS.get(name)
     if dialect is None:
         # A newer release stored it; RFC 7644 as it is written is still understood.
@@ -105,7 +106,7 @@ def _dialect(name: str) -> Dialect:
     return dialect
 
 
-def request_id() -> str:
+def request_id(request: Request) -> str:
     """Return the id that a proxy gave the request, or a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

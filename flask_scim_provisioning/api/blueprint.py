@@ -32,6 +32,7 @@ from . import failures, reading, routes
 from .authentication import authenticate, origin, request_id, shows_token
 from .rate_limits import RateLimits
 from .responses import ScimResponse, allowed, in_media_type
+from .the_request import this_request
 
 __all__ = ["create_blueprint"]
 
@@ -145,12 +146,13 @@ def _begin(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     exemption in ``init_app`` would come too early for a host that makes its ``CSRFProtect`` later.
     A request that no cookie authenticates can't be forged by a browser.
     """
-    g.scim_started = time.perf_counter()
-    g.scim_request_id = request_id()
-    g.scim_scope = g.scim_endpoint = None
-    g.scim_unrecorded = False
-    g.scim_action = Action.REQUEST
-    reading.keep_body()
+    here, asked = g._get_current_object(), this_request()  # noqa: SLF001 - see this_request
+    here.scim_started = time.perf_counter()
+    here.scim_request_id = request_id(asked)
+    here.scim_scope = here.scim_endpoint = None
+    here.scim_unrecorded = False
+    here.scim_action = Action.REQUEST
+    reading.keep_body(asked)
     csrf = current_app.extensions.get("csrf")
     if isinstance(csrf, CSRFProtect):
         csrf.exempt(current_app.blueprints[_NAME])
@@ -167,47 +169,50 @@ def _dispatch(
     The body is received first, because authentication takes a connection of the database; whoever
     has no token is refused without it.
     """
-    state = cast("ProvisioningState", current_app.extensions[EXTENSION])
-    g.scim_origin = origin(scim_path)
+    extensions = current_app.extensions
+    state = cast("ProvisioningState", extensions[EXTENSION])
+    here, asked = g._get_current_object(), this_request()  # noqa: SLF001 - see this_request
+    here.scim_origin = origin(asked, scim_path)
     endpoint = routes.find(scim_path)
-    method = "GET" if request.method == "HEAD" else request.method
+    method = "GET" if asked.method == "HEAD" else asked.method
     call = endpoint.route.calls.get(method) if endpoint is not None else None
-    limits: RateLimits = current_app.extensions[_LIMITS]
-    _refuse_hurry(limits.address(request.remote_addr))
+    limits: RateLimits = extensions[_LIMITS]
+    _refuse_hurry(limits.address(asked.remote_addr))
     body = None
-    if call is not None and call.reads_body and shows_token():
-        body = reading.received_body(state.settings[call.limit])
+    if call is not None and call.reads_body and shows_token(asked):
+        body = reading.received_body(asked, state.settings[call.limit])
     state.sessions.require_writer()
     try:
-        scope = g.scim_scope = authenticate(
+        scope = here.scim_scope = authenticate(
+            asked,
             state,
             scim_tenant,
             scim_integration,
-            started=g.scim_started,
-            identity=g.scim_request_id,
-            origin=g.scim_origin,
+            started=here.scim_started,
+            identity=here.scim_request_id,
+            origin=here.scim_origin,
         )
     except Unauthorized:
-        limits.refused(request.remote_addr)
+        limits.refused(asked.remote_addr)
         raise
     hurry = limits.integration(scope.integration_id)
     if hurry is not None:
-        g.scim_unrecorded = limits.is_told(scope.integration_id)
+        here.scim_unrecorded = limits.is_told(scope.integration_id)
         _refuse_hurry(hurry)
     if endpoint is None or not _is_served(endpoint.route, state):
         raise EndpointNotFound
-    g.scim_endpoint = endpoint
-    if request.method == "OPTIONS":
+    here.scim_endpoint = endpoint
+    if asked.method == "OPTIONS":
         return allowed(endpoint.route.methods)
     if call is None:
         raise MethodNotAllowed(endpoint.route.methods)
-    g.scim_action = call.action
+    here.scim_action = call.action
     if body is not None:
         value = body()
         dialect = scope.dialect
         if dialect.name == Generic.name:
             dialect = recognised_by_body(value) or dialect
-        scope = g.scim_scope = replace(scope, request_body=value, dialect=dialect)
+        scope = here.scim_scope = replace(scope, request_body=value, dialect=dialect)
     arguments: list[Any] = [state, scope]
     if endpoint.route.resources is not None:
         arguments.append(state.mappings[endpoint.route.resources])
@@ -234,4 +239,4 @@ def _refuse_hurry(seconds: int | None) -> None:
 def _finish(response: Response) -> Response:
     """Name the request, so that an administrator can find it in the log."""
     response.headers["X-Request-ID"] = str(g.get("scim_request_id", "-"))
-    return in_media_type(response, request.headers.get("Accept"))
+    return in_media_type(response, this_request().headers.get("Accept"))

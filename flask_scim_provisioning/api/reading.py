@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import HTTPException
 
 from ..mapping import ResourceMapping
@@ -25,6 +25,7 @@ from ..scim.projection import Projection
 from ..scim.urns import MEDIA_TYPE
 from ..scim.versions import Preconditions
 from ..services.scope import Scope
+from .the_request import this_request
 
 __all__ = [
     "keep_body",
@@ -47,7 +48,7 @@ _UNREADABLE = (
 )
 
 
-def received_body(max_bytes: int) -> Callable[[], Any]:
+def received_body(request: Request, max_bytes: int) -> Callable[[], Any]:
     """Read the request's body, and return a function that returns its JSON value.
 
     A client may send it as slowly as it likes, so it is read while the request holds nothing that
@@ -64,7 +65,7 @@ def received_body(max_bytes: int) -> Callable[[], Any]:
     try:
         if request.mimetype and request.mimetype not in _MEDIA_TYPES:
             raise UnsupportedMediaType
-        data = _bytes(max_bytes)
+        data = _bytes(request, max_bytes)
     except (ScimError, HTTPException) as error:
         return functools.partial(_refuse, error)
     except Exception as error:
@@ -84,7 +85,7 @@ def _refuse(error: Exception) -> NoReturn:
     raise error
 
 
-def keep_body() -> None:
+def keep_body(request: Request) -> None:
     """Keep what the host's own functions read of the body, which can be read once."""
     request.environ["wsgi.input"] = _Kept(request.environ["wsgi.input"])
 
@@ -116,15 +117,15 @@ class _Kept(io.RawIOBase):
         return data
 
 
-def _already_read() -> bytes:
+def _already_read(request: Request) -> bytes:
     source = request.environ.get("wsgi.input")
     return source.take() if isinstance(source, _Kept) else b""
 
 
-def _bytes(max_bytes: int) -> bytes:
+def _bytes(request: Request, max_bytes: int) -> bytes:
     if request.content_length is not None and request.content_length > max_bytes:
         _refuse_size(max_bytes)
-    chunks = [_already_read()]
+    chunks = [_already_read(request)]
     size = len(chunks[0])
     if size > max_bytes:
         _refuse_size(max_bytes)
@@ -198,4 +199,5 @@ def projection(scope: Scope, mapping: ResourceMapping) -> Projection:
 
 def preconditions() -> Preconditions:
     """Return the conditions on the resource's version (RFC 7644 section 3.14)."""
-    return Preconditions(request.headers.get("If-Match"), request.headers.get("If-None-Match"))
+    headers = this_request().headers
+    return Preconditions(headers.get("If-Match"), headers.get("If-None-Match"))

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import Headers, MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from ..scim.errors import ScimError
@@ -17,6 +17,9 @@ from ..scim.messages import list_response
 from ..scim.urns import MEDIA_TYPE
 from ..scim.versions import etag
 from ..services.directory import Page, Resource
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = [
     "ScimResponse",
@@ -35,6 +38,9 @@ __all__ = [
 
 _JSON = "application/json"
 
+# An absolute URL without anything that a header writes otherwise.
+_PLAIN_PLACE = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/._~-]*")
+
 # JSON has no such parameter (RFC 8259 section 11), and clients write it all the same.
 _CHARSET = re.compile(r";\s*charset=[^;,]*", re.IGNORECASE)
 
@@ -43,6 +49,19 @@ class ScimResponse(Response):
     """An answer to an identity provider: never with a cookie, kept by no shared cache."""
 
     default_mimetype = MEDIA_TYPE
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Let a plain place be as it is: Werkzeug would take it apart and put it together again."""
+        place = self.headers.get("Location")
+        if place is None or not _PLAIN_PLACE.fullmatch(place):
+            return super().get_wsgi_headers(environ)
+        del self.headers["Location"]
+        try:
+            headers = super().get_wsgi_headers(environ)
+        finally:
+            self.headers["Location"] = place
+        headers["Location"] = place
+        return headers
 
     def set_cookie(self, *args: Any, **options: Any) -> None:
         """Set none: what the host keeps in its session is for browsers, and this is none."""

@@ -231,6 +231,9 @@ class ValueRewriter:
     def __init__(self, whole: Iterable[Rewrite], leaf: Iterable[Rewrite]) -> None:
         self._whole = tuple(whole)
         self._leaf = tuple(leaf)
+        # Most attributes are no booleans, and most rewrites of theirs are about those.
+        others = tuple(rewrite for rewrite in self._leaf if rewrite is not boolean_from_string)
+        self._leaf_of = {kind: self._leaf if kind is Type.BOOLEAN else others for kind in Type}
 
     def value(self, attribute: Attribute, value: Any, where: str, notes: Notes) -> Any:
         """Rewrite the value of a whole attribute."""
@@ -249,13 +252,14 @@ class ValueRewriter:
         rewritten = {}
         for name, item in value.items():
             sub = attribute.sub(name) if item is not None else None
-            rewritten[name] = (
-                item if sub is None else self.leaf(sub, item, f"{where}.{sub.name}", notes)
-            )
+            if sub is None or not self._leaf_of[sub.type]:
+                rewritten[name] = item
+            else:
+                rewritten[name] = self.leaf(sub, item, f"{where}.{sub.name}", notes)
         return rewritten
 
     def leaf(self, attribute: Attribute, value: Any, where: str, notes: Notes) -> Any:
         """Rewrite the value of a simple attribute or sub-attribute."""
-        for rewrite in self._leaf:
+        for rewrite in self._leaf_of[attribute.type]:
             value = rewrite(attribute, value, where, notes)
         return value

@@ -65,6 +65,7 @@ class ResourceMapping:
     :ivar memberships: the same for whoever may be a member.
     :ivar peers: the mappings of one application, by resource type.
     :ivar plans: how rows become resources, by what clients ask for.
+    :ivar left_alone: by the pool of a database, whether it changes nothing of a row by itself.
     :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
     """
 
@@ -81,6 +82,7 @@ class ResourceMapping:
     peers: Mapping[str, Any] = field(default_factory=dict)
     plans: dict[Any, Any] = field(default_factory=dict)
     kept_apart: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
+    left_alone: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
 
     @functools.cached_property
     def resource_type(self) -> scim.ResourceType:
@@ -150,6 +152,11 @@ class ResourceMapping:
     @functools.cached_property
     def _references(self) -> tuple[str, ...]:
         return tuple(key for key, binding in self.bindings.items() if binding.refers)
+
+    @functools.cached_property
+    def naming_keys(self) -> tuple[str, ...]:
+        """The attributes that name other resources by their keys in the host's row."""
+        return tuple(key for key, binding in self.bindings.items() if binding.names_by_key)
 
     def refers(self, values: Mapping[str, Any]) -> bool:
         """Say whether values refer to other resources, by their ids."""

@@ -45,8 +45,11 @@ class Projection:
         attributes: Sequence[str] = (),
         excluded: Sequence[str] = (),
     ) -> Projection:
-        """Return what the service itself has to know to change a resource, hidden or not."""
-        return replace(cls.of(resource_type, attributes, excluded), trims=False, unveiled=True)
+        """Return what the service itself has to know to change a resource, hidden or not.
+
+        :param attributes: flat keys, of which there are few sets.
+        """
+        return _inside(resource_type, tuple(attributes), tuple(excluded))
 
     @classmethod
     def of(
@@ -62,6 +65,18 @@ class Projection:
 
         :param requested: What the dialect requests where the client can't.
         """
+        if not attributes and not excluded:
+            return _whole(resource_type, tuple(requested))
+        return cls._of(resource_type, attributes, excluded, requested)
+
+    @classmethod
+    def _of(
+        cls,
+        resource_type: ResourceType,
+        attributes: Sequence[str],
+        excluded: Sequence[str],
+        requested: Sequence[str],
+    ) -> Projection:
         named = frozenset(_names(resource_type, attributes))
         without = frozenset(_names(resource_type, excluded))
         return cls(
@@ -96,6 +111,19 @@ class Projection:
                 if part is not None:
                     trimmed[key] = part
         return trimmed
+
+
+@lru_cache(maxsize=64)
+def _whole(resource_type: ResourceType, requested: tuple[str, ...]) -> Projection:
+    return Projection._of(resource_type, (), (), requested)  # noqa: SLF001 - the same, once
+
+
+@lru_cache(maxsize=256)
+def _inside(
+    resource_type: ResourceType, attributes: tuple[str, ...], excluded: tuple[str, ...]
+) -> Projection:
+    found = Projection.of(resource_type, attributes, excluded)
+    return replace(found, trims=False, unveiled=True)
 
 
 @lru_cache(maxsize=512)

@@ -118,11 +118,15 @@ def locked(
     view: Viewpoint,
     preconditions: Preconditions | None,
     projection: Projection | None = None,
+    *,
+    entity: bool = False,
 ) -> Found:
-    """Return the resource, which nobody else changes until the transaction ends."""
+    """Return the resource, which nobody else changes until the transaction ends.
+
+    :param entity: read the host's object with it.
+    """
     wanted = projection or Projection.inside(mapping.resource_type, (), ("members", "password"))
-    reading.lock(mapping, resource_id, view)
-    found = reading.fetch_one(mapping, resource_id, view, wanted, link=True, guarded=True)
+    found = reading.fetch_locked(mapping, resource_id, view, wanted, entity=entity)
     if found is None:
         raise ResourceNotFound(not_found(mapping))
     if preconditions is not None:
@@ -219,6 +223,8 @@ def save(
         with guards.changing(scope, mapping, view, found, changed):
             writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
+    else:
+        writing.note_unchanged(view, found)
     if outcome.changed or membership.skipped:
         shown = name or found.flat.get(mapping.lookup_key)
         record(scope, mapping, action, outcome, shown, status)

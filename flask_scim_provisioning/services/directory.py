@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..dialects.notes import leave
-from ..mapping.access import reading, searching, writing
+from ..mapping.access import reading, recall, searching, writing
 from ..mapping.access.reading import Found
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ACTIVE, ResourceMapping
@@ -181,7 +181,7 @@ def create_resource(
         action = Action.USER_CREATED if kind == "User" else Action.GROUP_CREATED
         record(scope, mapping, action, outcome, name, 201)
         if wants_body:
-            outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
+            outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
         return outcome
 
     outcome = transact(scope, work)
@@ -261,7 +261,7 @@ def replace_resource(
     def work() -> Outcome:
         scope.budget.charge(0)  # of a bulk request that has spent it, nothing more is read
         view = view_of(scope, mapping)
-        found = locked(mapping, resource_id, view, preconditions)
+        found = locked(mapping, resource_id, view, preconditions, entity=True)
         members = only_members(mapping, values["members"]) if "members" in values else ()
         action = Action.USER_REPLACED if kind == "User" else Action.GROUP_REPLACED
         keeps = unnamed and not members and not scope.dialect.put_keeps_absent
@@ -274,7 +274,7 @@ def replace_resource(
             # Whoever wonders why the last member has still access will look for it.
             record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
-            outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
+            outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
         return outcome
 
     outcome = transact(scope, work)
@@ -317,14 +317,19 @@ def modify_resource(
     of_members = [change for change in planned.changes if change.target.key == "members"]
     note_dropped_password(scope, mapping, [change.target.key for change in own])
     touched = sorted({change.target.key for change in own} - {"password"})
-    wanted = Projection.inside(mapping.resource_type, [*touched, mapping.lookup_key])
+    wanted = Projection.inside(
+        mapping.resource_type,
+        [*touched, mapping.lookup_key, "externalId", *mapping.naming_keys],
+    )
+    # An answer is made of the object too, where it says the same as reading once more.
+    with_entity = wants_body or writing.needs_entity(mapping, touched)
 
     def work() -> Outcome:
         if not scope.work.is_shared:
             scope.budget.renew()  # this may be another attempt
         scope.budget.charge(0)  # of a bulk request that has spent it, nothing more is read
         view = view_of(scope, mapping)
-        found = locked(mapping, resource_id, view, preconditions, wanted)
+        found = locked(mapping, resource_id, view, preconditions, wanted, entity=with_entity)
         values = changed_values(scope, mapping, found, own)
         action = Action.USER_UPDATED if kind == "User" else Action.GROUP_UPDATED
         outcome = save(scope, mapping, view, found, values, of_members, action, 200)
@@ -332,7 +337,7 @@ def modify_resource(
             # A success that did nothing at all is what an administrator will look for.
             record(scope, mapping, action, outcome, found.flat.get(mapping.lookup_key), 200)
         if wants_body:
-            outcome.found = reading.fetch_one(mapping, resource_id, view, projection, link=True)
+            outcome.found = recall.fetch_written(mapping, resource_id, view, projection)
         return outcome
 
     outcome = transact(scope, work)

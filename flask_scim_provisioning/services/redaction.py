@@ -54,6 +54,9 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # PostgreSQL keeps no NUL in text, and no database keeps half of a surrogate pair.
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
+# What a text begins with that may be JSON, or has to be looked at closely to know.
+_BEGINS = ("{", "[", '"', " ")
+
 # Keys whose value names what the value beside it is.
 _NAMING = frozenset({"attribute", "attributename", "key", "name", "path", "type"})
 _NAMED = re.compile(r"values?|(?:new|old)_?values?|content|data|text", re.IGNORECASE)
@@ -82,8 +85,13 @@ _HINTS = (
 
 def _may_speak_of_a_secret(text: str, hidden: frozenset[str]) -> bool:
     """Say whether it is worth to look closer."""
-    lowered = text.lower()
-    return any(hint in lowered for hint in _HINTS) or any(name in lowered for name in hidden)
+    return _hints(hidden).search(text.lower()) is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _hints(hidden: frozenset[str]) -> re.Pattern[str]:
+    """Return what finds a hint, or a name that the schemas hide."""
+    return re.compile("|".join(re.escape(each) for each in (*_HINTS, *sorted(hidden))))
 
 
 def storable_text(value: object | None, length: int) -> str | None:
@@ -203,6 +211,13 @@ def redact_path(path: str, hidden: frozenset[str] = frozenset()) -> str:
 def _redacted(value: Any, depth: int, hidden: frozenset[str]) -> Any:
     if depth > _DEEPEST:
         return "[too deep to keep]"
+    kind = type(value)
+    if kind is str:
+        return _text(value, depth, hidden)
+    if kind is dict:
+        return _object(value, depth, hidden)
+    if kind is bool or value is None:
+        return value
     match value:
         case str():
             return _text(value, depth, hidden)
@@ -248,6 +263,9 @@ def _speaks_of_a_secret(text: str, hidden: frozenset[str]) -> bool:
 
 def _text(value: str, depth: int, hidden: frozenset[str]) -> str:
     """Return a text; what is JSON itself is read, since Keycloak sends objects in strings."""
+    short = len(value) <= _LONGEST_TEXT and value[:1] not in _BEGINS and value.isprintable()
+    if short and not _may_speak_of_a_secret(value, hidden):
+        return value  # as nearly all are
     begins = value.lstrip()[:1]
     if begins and begins in '{["':
         inner = _inner_json(value)

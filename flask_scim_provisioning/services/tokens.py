@@ -232,18 +232,19 @@ def _rows(
     session: Session, models: Models, key_id: str, deadline: float | None
 ) -> Sequence[sa.Row[Any]]:
     seconds = LONGEST_WAIT if deadline is None else deadline - time.perf_counter()
-    backend = session.connection().dialect.name
+    connection = session.connection()
+    backend = connection.dialect.name
     statement, values = _by_key_id(models, backend), {"key_id": key_id}
     if backend == "postgresql":
         values["lock_wait"] = milliseconds(seconds)
-        rows = session.connection().execute(statement, values).all()
+        rows = connection.execute(statement, values).all()
         note_bounded(session)
         return rows
     if backend != "sqlite":
         # What only reads waits for nobody there.
-        return session.connection().execute(statement, values).all()
+        return connection.execute(statement, values).all()
     with waiting_at_most(session, seconds):
-        return session.connection().execute(statement, values).all()
+        return connection.execute(statement, values).all()
 
 
 def _record_use(session: Session, models: Models, row: Any, origin: Origin, now: datetime) -> None:

@@ -136,9 +136,7 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
     """
     if deadline is None:
         deadline = time.perf_counter() + LONGEST_WAIT
-    if session.get_bind().dialect.name != "postgresql":
-        # Authentication has already read. On MySQL and MariaDB its snapshot would hide what others
-        # have committed since; on SQLite a reader can't become a writer once somebody else wrote.
+    if not _begins_anew(session):
         session.rollback()
     for attempt in range(1, _ATTEMPTS + 1):
         committing = False
@@ -163,6 +161,22 @@ def run_transaction(session: Session, work: Callable[[], T], *, deadline: float 
         else:
             return result
     raise AssertionError("unreachable")
+
+
+def _begins_anew(session: Session) -> bool:
+    """Say whether a transaction that authentication has read in shows what others commit.
+
+    On MySQL and MariaDB its snapshot would hide that; on SQLite a reader can't become a writer once
+    somebody else wrote, unless its driver has begun no transaction for what only reads.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return True
+    if session.get_bind().dialect.name != "sqlite" or not session.in_transaction():
+        return False
+    if session.new or session.identity_map or session.in_nested_transaction():
+        return False
+    driver: Any = session.connection().connection.dbapi_connection
+    return not getattr(driver, "in_transaction", True)
 
 
 def bookkeep(

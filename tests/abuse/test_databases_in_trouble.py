@@ -66,17 +66,17 @@ def is_unavailable_once(portal: Portal, caplog: pytest.LogCaptureFixture, wreck:
     portal.client.get("/Users")
     caplog.clear()
     with heard() as names, wrecked(portal, wreck):
-        answer = portal.client.post("/Users", {"userName": "ada"})
+        answer = portal.client.post("/Users", {"userName": "lovelace"})
         bulk = send(portal, user("bob"), user("cyd"))
     for each in (answer, bulk):
         assert is_scim_error(each, 503)
         assert each.headers["Retry-After"].isdigit()
     records = [each for each in caplog.records if each.name.startswith("flask_scim")]
     assert len(records) == 2
-    assert "ada" not in caplog.text
+    assert "lovelace" not in caplog.text
     assert names == []
-    assert portal.user("ada") is None
-    assert portal.client.post("/Users", {"userName": "ada"}).status_code == 201
+    assert portal.user("lovelace") is None
+    assert portal.client.post("/Users", {"userName": "lovelace"}).status_code == 201
     statuses = [each["status"] for each in send(portal, user("bob")).json["Operations"]]
     assert statuses == ["201"]
 

@@ -557,8 +557,8 @@ def test_two_who_deactivate_the_last_two_leave_one(setting: Setting) -> None:
             )
 
 
-def test_it_costs_one_statement_to_look_at_somebody_who_is_none(setting: Setting) -> None:
-    """What they were is read with them; what they are is asked after the flush."""
+def test_it_costs_two_statements_to_look_at_somebody_who_is_none(setting: Setting) -> None:
+    """What they were is asked under the lock, and what they are after the flush."""
     setting.person("root", level="admin")
     setting.person("bob")
     path = setting.user("bob")
@@ -575,7 +575,7 @@ def test_it_costs_one_statement_to_look_at_somebody_who_is_none(setting: Setting
     try:
         vars(mapping)["administrators"] = None
         spent("third")
-        assert guarded <= spent("fourth") + 1
+        assert guarded <= spent("fourth") + 2
     finally:
         vars(mapping)["administrators"] = declared
 

@@ -129,8 +129,10 @@ class _Watch:
         # The link is written before the row: SCIM locks them in this order, and who did it the
         # other way round would now and then be the victim of a deadlock.
         def before_update(_: Any, connection: sa.Connection, state: InstanceState[Any]) -> None:
-            if state.identity is not None and _changed(state, names):
-                key = state.identity[0] if width == 1 else tuple(state.identity)
+            if state.identity is None or state.session is None:
+                return
+            key = state.identity[0] if width == 1 else tuple(state.identity)
+            if not is_own_write(state.session, self._table, key) and _changed(state, names):
                 self._touch(connection, state, [key])
 
         listen(mapper, "before_update", before_update)

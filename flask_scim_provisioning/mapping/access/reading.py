@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm.util import identity_key
 
 from ...scim.errors import ScimError
 from ...scim.projection import Projection
@@ -24,6 +25,7 @@ from ..host.ids import may_be_id
 from ..host.keys import HostKey, in_order
 from ..host.viewpoint import Viewpoint
 from ..resources import ACTIVE, ResourceMapping
+from ..sql.backends import begin_writing
 from ..sql.link_columns import InstantText, StoredDocument
 from .standing import said_of
 
@@ -32,9 +34,10 @@ __all__ = [
     "ReadPlan",
     "Unlinked",
     "Unsettled",
+    "as_found",
     "execute",
+    "fetch_locked",
     "fetch_one",
-    "lock",
     "plan_for",
 ]
 
@@ -58,6 +61,9 @@ class Found:
     :ivar host_key: the primary key of the host's row.
     :ivar flat: the resource in flat form, without ``schemas``.
     :ivar standing: of a person, as ``standing.said_of`` says it; None where it wasn't asked.
+    :ivar entity: the host's object, where it was read with the row.
+    :ivar named: what was read of attributes that name another resource by its key: the attributes
+        of the host's object with their values, and the values in the row.
     """
 
     host_key: HostKey
@@ -68,20 +74,26 @@ class Found:
     stored: dict[str, Any]
     flat: dict[str, Any]
     standing: int | None = None
+    entity: Any = None
+    named: dict[str, tuple[dict[str, Any], Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
     """How rows become resources, for one set of attributes; its statements are kept with it.
 
-    :ivar key: reads the host's key from a row; the link's columns come first.
+    :ivar columns: what is selected; the link's columns come first.
+    :ivar key: reads the host's key from a row.
     :ivar plain: attributes whose column is their value, and where it is in a row.
+    :ivar naming: attributes that name another resource by its key, where they begin and end in a
+        row, and the attributes of the host's object.
     :ivar related: bindings that are read for a whole page at once.
     :ivar standing: where a row says whether its person is an administrator.
     :ivar whole: attributes that the link keeps, and ``stored`` those that have a remainder there.
     """
 
     mapping: ResourceMapping
+    columns: tuple[Any, ...]
     select: sa.Select[Any]
     key: Callable[[Row], HostKey]
     plain: tuple[tuple[str, int], ...]
@@ -94,6 +106,7 @@ class ReadPlan:
     default_active: bool
     standing: int | None = None
     keys: tuple[str, ...] = ()
+    naming: tuple[tuple[str, int, int, tuple[str, ...]], ...] = ()
     statements: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -137,6 +150,7 @@ def _build(
     whole: set[str] = set()
     stored: set[str] = set()
     related: list[Binding] = []
+    naming: list[tuple[str, int, int, tuple[str, ...]]] = []
     for key in keys:
         binding = mapping.bindings[key]
         if key in ("id", "meta"):
@@ -151,7 +165,10 @@ def _build(
             plain.append((key, len(columns)))
         else:
             readers.append((key, binding.reader(len(columns))))
+        start = len(columns)
         columns.extend(binding.expressions)
+        if binding.names_by_key:
+            naming.append((key, start, len(columns), binding.naming))
     standing = None
     if guarded_on is not None:
         standing = len(columns)
@@ -159,6 +176,7 @@ def _build(
     statement = table.linked(*columns).where(links.deleted.is_(None), *table.boundaries())
     return ReadPlan(
         mapping,
+        tuple(columns),
         statement,
         table.key.reader(_LINK_COLUMNS),
         tuple(plain),
@@ -171,6 +189,7 @@ def _build(
         ACTIVE in whole,
         standing,
         tuple(keys),
+        tuple(naming),
     )
 
 
@@ -218,6 +237,15 @@ def _read(
         return None
     _add_link(plan, found, view)
     return found
+
+
+def as_found(plan: ReadPlan, row: Row, view: Viewpoint) -> Found | None:
+    """Return the resource that a row of the plan is.
+
+    :raises Unlinked: when a row that it refers to has no link yet.
+    """
+    found = _read(plan, [row], view, link=False)
+    return found[0] if found else None
 
 
 def _add_related(plan: ReadPlan, found: Sequence[Found], view: Viewpoint, dump: Dump) -> None:
@@ -431,17 +459,123 @@ def fetch_one(
     return found[0] if found else None
 
 
-def lock(mapping: ResourceMapping, resource_id: str, view: Viewpoint) -> None:
-    """Keep others from changing a resource until the transaction ends, by its link.
+def fetch_locked(
+    mapping: ResourceMapping,
+    resource_id: str,
+    view: Viewpoint,
+    projection: Projection | None = None,
+    *,
+    entity: bool = False,
+) -> Found | None:
+    """Return the resource with an id, which nobody else changes until the transaction ends.
 
-    SQLite has no row locks; an update that changes nothing takes its write lock before reading.
+    Its link is locked, and what is read is what there is then.
+
+    :param entity: read the host's object with it, by the host's mapper; where a value of it can't
+        be read, it is left to who writes.
     """
     if not may_be_id(resource_id):
-        return
+        return None
+    at_once = view.backend == "postgresql"
+    if not at_once:
+        _lock(mapping, resource_id, view)
+    plan = plan_for(mapping, projection)
+    parameters = {"id": resource_id.lower()}
+    if at_once or entity:
+        try:
+            found = _locked(plan, parameters, view, at_once=at_once, entity=entity)
+        except _TOLD:
+            raise
+        except Exception:  # whatever a team's types, functions and listeners raise over a value
+            _log.debug("A row of %s can't be read as an object.", mapping.table.label)
+        else:
+            if found is None or found.flat.get(mapping.lookup_key):
+                return found
+    found = fetch_one(mapping, resource_id, view, projection, link=True)
+    if found is not None and entity:
+        half = view.session.identity_map.get(identity_key(mapping.model, found.host_key))
+        if half is not None:
+            view.session.expunge(half)
+    return found
+
+
+def _locked(
+    plan: ReadPlan, parameters: Mapping[str, Any], view: Viewpoint, *, at_once: bool, entity: bool
+) -> Found | None:
+    """Read one row, and lock it with the same statement where the database can.
+
+    PostgreSQL waits for the link and gives what it is then, beside other rows as they were when the
+    statement began. Whoever changes a resource moves the link's version, so a version that has
+    moved meanwhile tells that the rest is old.
+    """
+    for reading in range(_READINGS):
+        locking = at_once and reading == 0
+        statement = plan.statements.get(("locked", locking, entity))
+        if statement is None:
+            statement = plan.statements["locked", locking, entity] = _locked_statement(
+                plan, locking=locking, entity=entity
+            )
+        if entity:
+            with view.session.no_autoflush:
+                rows = view.session.execute(statement, {**view.parameters, **parameters}).all()
+        else:
+            rows = view.execute(statement, parameters).all()
+        if locking and rows and rows[0][len(plan.columns)] != rows[0][_VERSION]:
+            if entity:
+                view.session.expire(rows[0][-1])
+            continue
+        found = _read(plan, rows, view, link=True)
+        if found is None:
+            continue
+        if not found:
+            return None
+        if entity:
+            found[0].entity = rows[0][-1]
+            found[0].named = _named_by(plan, rows[0])
+        return found[0]
+    raise Unsettled("The portal's people are changing while they are read; send the request again.")
+
+
+def _named_by(plan: ReadPlan, row: Row) -> dict[str, tuple[dict[str, Any], Row]]:
+    """Return what ``Found.named`` tells; the host's object is the last of the row."""
+    values = sa.inspect(row[-1]).dict
+    return {
+        key: ({name: values.get(name) for name in names}, row[start:stop])
+        for key, start, stop, names in plan.naming
+    }
+
+
+def _locked_statement(plan: ReadPlan, *, locking: bool, entity: bool) -> Any:
+    mapping = plan.mapping
+    table, links = mapping.table, mapping.links
+    named = links.c.id == sa.bindparam("id")
+    statement: Any = plan.select.where(named)
+    if locking:
+        seen = links.alias()
+        version = sa.select(seen.c.version).where(seen.c.id == sa.bindparam("id"))
+        statement = (
+            table.known(*plan.columns, version.scalar_subquery())
+            .where(named, links.c.deleted.is_(None), *table.boundaries())
+            .with_for_update(of=links)
+        )
+    if entity:
+        statement = statement.add_columns(mapping.model).options(*table.loading())
+    return statement
+
+
+def _lock(mapping: ResourceMapping, resource_id: str, view: Viewpoint) -> None:
+    """Keep others from changing a resource until the transaction ends, by its link.
+
+    SQLite has no row locks and one writer. Where nobody knows whether the transaction is that one,
+    an update that changes nothing makes it so before reading. MySQL and MariaDB would lock the
+    host's row with the link where they read both, and so whoever refers to it waited.
+    """
     links = mapping.links
     named = links.c.id == sa.bindparam("link_id")
     statement: sa.Executable
     if view.backend == "sqlite":
+        if begin_writing(view.connection):
+            return
         statement = mapping.kept(
             "lock", lambda: sa.update(links).where(named).values(version=links.c.version)
         )

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from ...scim.filters import And, AttrPath, Compare, Filter
 from ...scim.projection import Projection
+from ..bindings.base import Keeping
+from ..bindings.slots import Slot
 from ..host.keys import HostKey, KeyColumns
 from ..host.viewpoint import Viewpoint
 from ..resources import ResourceMapping
@@ -178,10 +180,14 @@ def _page_statement(
 def _simple(
     mapping: ResourceMapping, node: Filter | None
 ) -> tuple[str, str, Callable[[str], sa.ColumnElement[bool]]] | None:
-    """Recognise the match query of identity providers, whose statement is kept."""
+    """Recognise the match queries of identity providers, whose statements are kept."""
     match node:
         case Compare(path=AttrPath(urn=None, name=name, sub=None), op="eq", value=str() as value):
-            if name.lower() != mapping.lookup_key.lower() or not value.isascii() or "\0" in value:
+            if not value.isascii() or "\0" in value:
+                return None
+            if name.lower() == "externalid":
+                return _by_external_id(mapping, value)
+            if name.lower() != mapping.lookup_key.lower():
                 return None
         case _:
             return None
@@ -199,6 +205,31 @@ def _simple(
         )
 
     return mapping.lookup_key, value, condition
+
+
+def _by_external_id(
+    mapping: ResourceMapping, value: str
+) -> tuple[str, str, Callable[[str], sa.ColumnElement[bool]]] | None:
+    binding = mapping.bindings["externalId"]
+    if binding.keeping is not Keeping.APART:
+        return None  # the host has a place of its own for it
+
+    def condition(backend: str) -> sa.ColumnElement[bool]:
+        def same(find: Callable[[str], Slot | None]) -> sa.ColumnElement[bool]:
+            slot = find("value")
+            if slot is None:
+                raise AssertionError("an external id has a value")
+            return text.equals(
+                slot.expression,
+                "",
+                case_exact=slot.attribute.case_exact,
+                backend=backend,
+                name="look_up_value",
+            )
+
+        return binding.any(same)
+
+    return "externalId", value, condition
 
 
 def _deep(plan: ReadPlan, conditions: Sequence[Any], order: Sequence[Any]) -> Any:

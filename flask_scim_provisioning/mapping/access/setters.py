@@ -6,18 +6,27 @@ and one that rolls back would undo what was done before it. Either is told by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
-from ..bindings.base import Unit
+from ..bindings.base import Binding, Unit
 from ..errors import MappingError
 from ..resources import ACTIVE, ResourceMapping
 
-__all__ = ["Setting", "hooks", "listens", "name_of", "setting", "was_active"]
+__all__ = [
+    "Setting",
+    "calls_host",
+    "has_own_setter",
+    "hooks",
+    "listens",
+    "name_of",
+    "setting",
+    "was_active",
+]
 
 _SETTING = "scim_setting"
 """A key of Session.info."""
@@ -124,15 +133,35 @@ def hooks(
         yield f"{mapping.schema_name}.Meta.{name}", hook
 
 
+def calls_host(mapping: ResourceMapping, keys: Iterable[str]) -> bool:
+    """Say whether functions of the team's are called where these attributes are written."""
+    own = mapping.kept(
+        "attributes with setters",
+        lambda: frozenset(
+            key
+            for key, binding in mapping.bindings.items()
+            if has_own_setter(binding) or key == "password"
+        ),
+    )
+    return any(key in own or (key == ACTIVE and listens(mapping)) for key in keys)
+
+
+def has_own_setter(binding: Binding) -> bool:
+    """Say whether a function of the team's sets an attribute."""
+    return any(True for _ in _own_setters(binding))
+
+
+def _own_setters(binding: Binding) -> Iterator[str]:
+    for slot in binding.slots():
+        write = slot.write
+        if write is None or not hasattr(write, "__qualname__"):
+            continue
+        if not write.__module__.startswith(__name__.split(".")[0]):
+            yield write.__qualname__
+
+
 def name_of(mapping: ResourceMapping, key: str) -> str:
     """Return what sets an attribute, for people."""
     binding = mapping.bindings[key]
-    own = [
-        write.__qualname__
-        for slot in binding.slots()
-        if (write := slot.write) is not None
-        and hasattr(write, "__qualname__")
-        and not write.__module__.startswith(__name__.split(".")[0])
-    ]
-    by = ", ".join(own) or binding.place
+    by = ", ".join(_own_setters(binding)) or binding.place
     return f"{mapping.schema_name}: what sets {key.rsplit(':', 1)[-1]} ({by})"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,13 +31,16 @@ from ..resources import ACTIVE, ResourceMapping
 from .host_writes import own_writes
 from .pending import Pending
 from .reading import Found, Unsettled
-from .setters import hooks, listens, name_of, setting, was_active
+from .recall import Written
+from .setters import calls_host, hooks, listens, name_of, setting, was_active
 from .violations import host_rules
 
 __all__ = [
     "delete_resource",
     "existing_entity",
     "insert_resource",
+    "needs_entity",
+    "note_unchanged",
     "revive_resource",
     "save_changes",
     "write_external_id",
@@ -55,12 +60,15 @@ def _write(
     with unit.session.no_autoflush, setting(unit.session) as now:
         before = was_active(mapping, entity, unit) if ACTIVE in values else None
         for key in keys:
-            if mapping.is_apart(key):
+            binding, value = mapping.bindings[key], values[key]
+            if binding.keeping is Keeping.APART:
                 continue
-            value = values[key]
-            now.what = name_of(mapping, key)
+            if binding.keeping is Keeping.LINK:  # no code of the host's is concerned
+                remainders[key] = binding.write(entity, value, unit)
+                continue
+            now.what = mapping.kept(f"what sets {key}", partial(name_of, mapping, key))
             with host_rules(mapping, key.rsplit(":", 1)[-1]):
-                remainders[key] = mapping.bindings[key].write(entity, value, unit)
+                remainders[key] = binding.write(entity, value, unit)
         for now.what, hook in hooks(mapping, entity, values, before):
             with host_rules(mapping, ACTIVE):
                 hook(entity)
@@ -102,6 +110,15 @@ def existing_entity(mapping: ResourceMapping, session: Session, key: HostKey) ->
     return entity
 
 
+def needs_entity(mapping: ResourceMapping, keys: Iterable[str]) -> bool:
+    """Say whether changes of some attributes need the host's object."""
+    return any(
+        mapping.bindings[key].keeping is not Keeping.LINK
+        for key in keys
+        if key in mapping.bindings and not mapping.is_apart(key)
+    )
+
+
 def _bare_entity(mapping: ResourceMapping, session: Session, key: HostKey) -> Any:
     """Return the host's object with nothing but its key; the rest is loaded when it is needed."""
     half_loaded = session.identity_map.get(identity_key(mapping.model, key))
@@ -136,10 +153,19 @@ def insert_resource(
     _flush(mapping, session, entity)
     host_key = table.key_of(entity)
     gone = values.get(ACTIVE) is False
-    resource_id = _insert_link(mapping, view, host_key, remainders, later, gone=gone)
+    now, stored = moment(), _kept(remainders)
+    resource_id = _insert_link(mapping, view, host_key, stored, now, later, gone=gone)
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
+    by_host = calls_host(mapping, wanted)
+    view.written[resource_id] = Written(
+        entity, 1, now, now, stored, external_id, is_new=True, by_host=by_host
+    )
     return host_key, resource_id
+
+
+def _kept(remainders: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: part for key, part in remainders.items() if part is not None}
 
 
 def _wanted_of_new(
@@ -174,14 +200,13 @@ def _insert_link(
     mapping: ResourceMapping,
     view: Viewpoint,
     host_key: HostKey,
-    remainders: Mapping[str, Any],
+    stored: dict[str, Any],
+    now: datetime,
     later: Pending | None = None,
     *,
     gone: bool,
 ) -> str:
-    now = moment()
     resource_id = new_id()
-    stored = {key: part for key, part in remainders.items() if part is not None}
     _insert(
         view,
         later,
@@ -225,7 +250,7 @@ def revive_resource(
     view.connection.execute(forget, link_key.parameters("host_key", host_key))
     try:
         gone = values.get(ACTIVE) is False
-        resource_id = _insert_link(mapping, view, host_key, remainders, gone=gone)
+        resource_id = _insert_link(mapping, view, host_key, _kept(remainders), moment(), gone=gone)
     except IntegrityError:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "
@@ -307,8 +332,10 @@ def save_changes(
     inner = {key: value for key, value in values.items() if not mapping.is_apart(key)}
     remainders: dict[str, Any]
     in_host = any(mapping.bindings[key].keeping is not Keeping.LINK for key in inner)
+    entity = found.entity
     if in_host or (ACTIVE in inner and listens(mapping)):
-        entity = existing_entity(mapping, session, found.host_key)
+        if entity is None:
+            entity = existing_entity(mapping, session, found.host_key)
         unit = Unit(session, view, stored=found.stored)
         remainders = _write(mapping, unit, entity, inner)
         if mapping.table.key_of(entity) != found.host_key:
@@ -322,16 +349,44 @@ def save_changes(
         remainders = dict(inner)
     if "externalId" in values and mapping.is_apart("externalId"):
         write_external_id(mapping, view, found.id, values["externalId"])
-    stored = {**found.stored, **remainders}
-    stored = {key: part for key, part in stored.items() if part is not None}
-    _move_version(mapping, view, found, stored)
+    stored, now = _kept({**found.stored, **remainders}), moment()
+    _move_version(mapping, view, found, stored, now)
+    if entity is not None:
+        view.written[found.id] = Written(
+            entity,
+            found.version + 1,
+            found.created,
+            now,
+            stored,
+            values.get("externalId", found.flat.get("externalId")),
+            found.named,
+            by_host=calls_host(mapping, values),
+        )
+
+
+def note_unchanged(view: Viewpoint, found: Found) -> None:
+    """Note that nothing of a resource was written: it is as it was found."""
+    if found.entity is not None:
+        view.written[found.id] = Written(
+            found.entity,
+            found.version,
+            found.created,
+            found.last_modified,
+            found.stored,
+            found.flat.get("externalId"),
+            found.named,
+        )
 
 
 def _move_version(
-    mapping: ResourceMapping, view: Viewpoint, found: Found, stored: dict[str, Any]
+    mapping: ResourceMapping,
+    view: Viewpoint,
+    found: Found,
+    stored: dict[str, Any],
+    now: datetime,
 ) -> None:
     links = mapping.links
-    values: dict[str, Any] = {"link_id": found.id, "now": moment()}
+    values: dict[str, Any] = {"link_id": found.id, "now": now}
     if stored == found.stored:
         statement = mapping.kept(
             "move version",

@@ -105,6 +105,9 @@ class Binding:
     :ivar refers: whether values name other resources by their ids.
     :ivar leaves_remainder: whether a part of a value may have to be kept in the link row.
     :ivar has_elements: whether it is searched element by element, by ``any``.
+    :ivar naming: attributes of the host's object that name another resource; where all of them are
+        None, nothing is read.
+    :ivar names_by_key: whether they do so by a key, so that they name the same until they change.
     :ivar takes_placeholders: whether the team wants values that mean nothing, too.
     """
 
@@ -115,6 +118,8 @@ class Binding:
     leaves_remainder = True
     has_elements = False
     takes_placeholders = False
+    naming: tuple[str, ...] = ()
+    names_by_key = False
 
     def __init__(self, key: str, attribute: scim.Attribute) -> None:
         self.key = key

@@ -77,6 +77,8 @@ class _Reference(Binding):
 class ReferenceBinding(_Reference):
     """A to-one relationship to another resource, such as the manager (RFC 7643 section 4.3)."""
 
+    names_by_key = True
+
     def __init__(
         self,
         key: str,
@@ -88,7 +90,7 @@ class ReferenceBinding(_Reference):
         super().__init__(key, attribute, table, target)
         self._relationship = source.key
         self.place = label_of(source)
-        self._names = _foreign_keys(source, table, target)
+        self._names = self.naming = _foreign_keys(source, table, target)
         columns = [host_attribute(table.mapper, name) for name in self._names]
         self._required = any(not column.is_nullable for column in columns)
         local = KeyColumns(tuple(column.expression for column in columns))
@@ -174,6 +176,7 @@ class NamedReference(_Reference):
         self._theirs = self._named(by)
         if not self._mine.settable:
             raise MappingError(f"{self._mine.label} can't be written: map another column.")
+        self.naming = (self._mine.key,)
         self._required = not self._mine.is_nullable
         self.place = f"{self._mine.label}, by {self._theirs.label}"
         person, link = aliased(target.model), target.links.alias()

@@ -14,6 +14,7 @@ __all__ = [
     "hears_deletes",
     "hears_inserts",
     "hears_updates",
+    "hears_writes",
     "is_plainly_made",
     "listen",
 ]
@@ -53,6 +54,12 @@ def hears_updates(mapper: Mapper[Any], session: Session, names: Iterable[str]) -
         or _hears(mapper, ("before_update", "after_update"))
         or _hears_session(session, _FLUSHES)
     )
+
+
+def hears_writes(mapper: Mapper[Any], session: Session) -> bool:
+    """Say whether the host may send statements of its own when a row is written."""
+    events = ("before_insert", "after_insert", "before_update", "after_update")
+    return _hears(mapper, events) or _hears_session(session, _FLUSHES)
 
 
 def hears_deletes(mapper: Mapper[Any], session: Session) -> bool:

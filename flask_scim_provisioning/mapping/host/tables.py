@@ -125,9 +125,22 @@ class HostTable:
         one or two of them, and a group's members may be many. What a model won't load at all, it
         loads here when it is asked for.
         """
-        return session.get(self.model, key, options=self.kept("loading", self._loading))
+        return session.get(self.model, key, options=self.kept("loading", self.loading))
 
-    def _loading(self) -> list[Any]:
+    def nothing(self) -> dict[str, None]:
+        """Return the attributes of a new object that are NULL where nobody gives them a value."""
+        return {
+            prop.key: None
+            for prop in self.mapper.column_attrs
+            for column in prop.columns[:1]
+            if isinstance(column, sa.Column)
+            and not column.primary_key
+            and column.default is None
+            and column.server_default is None
+        }
+
+    def loading(self) -> list[Any]:
+        """Return how objects are loaded, see ``load``."""
         guarded = [prop for prop in self.mapper.column_attrs if getattr(prop, "raiseload", False)]
         return [
             lazyload("*"),
@@ -152,6 +165,17 @@ class HostTable:
             sa.select(*columns)
             .select_from(self.model)
             .outerjoin(self.links, self.link_key.same(self.key))
+        )
+
+    def known(self, *columns: Any) -> sa.Select[Any]:
+        """Return a select from the links and the host's rows that they name.
+
+        PostgreSQL locks no rows on the outer side of a join.
+        """
+        return (
+            sa.select(*columns)
+            .select_from(self.links)
+            .join(self.model, self.link_key.same(self.key))
         )
 
     def boundaries(self) -> list[sa.ColumnElement[bool]]:

@@ -26,6 +26,7 @@ class Viewpoint:
     :ivar notes: filled where something is shown otherwise than the host has it.
     :ivar left_out: filled with the keys of rows that can't be shown at all.
     :ivar base_url: the absolute SCIM base URL, without a slash at its end.
+    :ivar written: what was written of resources, by their ids; see ``access.recall``.
     """
 
     session: Session
@@ -35,6 +36,7 @@ class Viewpoint:
     base_url: str
     notes: list[str] = field(default_factory=list)
     left_out: list[HostKey] = field(default_factory=list)
+    written: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Prepare the connection, which filters may ask for what its database can't do."""

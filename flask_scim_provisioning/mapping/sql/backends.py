@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -86,12 +87,33 @@ def _fold(value: object) -> object:
     return fold(value) if isinstance(value, str) else value
 
 
-def begin_writing(connection: sa.Connection) -> None:
+# A key of Connection.info.
+_BEGUN = "scim_begun"
+
+
+def begin_writing(connection: sa.Connection) -> bool:
     """Begin a transaction of SQLite's that writes, before it reads anything.
 
     Python's driver begins one before the first statement that writes; what is read before then may
-    be old by then.
+    be old by then. It is begun past the engine, as the driver does it.
+
+    :returns: whether nobody else writes until the transaction ends. Where the host's engine begins
+        its transactions itself, nobody knows before something is written.
     """
     driver: Any = connection.connection.dbapi_connection
-    if not getattr(driver, "in_transaction", True):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    present = connection.get_transaction()
+    if getattr(driver, "in_transaction", True):
+        begun = connection.info.get(_BEGUN)
+        return begun is not None and present is not None and begun() is present
+    dbapi: Any = connection.dialect.loaded_dbapi
+    try:
+        driver.execute(_BEGIN)
+    except dbapi.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            _BEGIN, None, error, dbapi.Error, dialect=connection.dialect
+        ) from error
+    connection.info[_BEGUN] = None if present is None else weakref.ref(present)
+    return present is not None
+
+
+_BEGIN = "BEGIN IMMEDIATE"
