@@ -7,7 +7,7 @@ from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, field
 
 from .api_keys import end_keys_of
 from .database import db
-from .models import Team, User
+from .models import Role, Team, User
 
 
 class PortalUser(UserSchema):
@@ -15,6 +15,8 @@ class PortalUser(UserSchema):
 
     class Meta:
         model = User
+        # The last of them stays, and nobody becomes one by a directory's word alone.
+        administrators = User.role.has(Role.is_admin)
 
         @staticmethod
         def on_deactivate(user: User) -> str:

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from .cli_roles import role
 from .dialects import DIALECTS
-from .mapping.checks import deaf_sentence, is_deaf
+from .mapping.checks import check_tenants, deaf_sentence, is_deaf, is_unguarded, unguarded_sentence
 from .mapping.doctor import Finding, keys, look_ups, odd_rows
+from .mapping.errors import MappingError
 from .models import TENANT, utcnow
 from .scim.errors import ScimError
 from .services import (
@@ -76,6 +78,7 @@ class _ScimGroup(AppGroup):
 
 
 scim = _ScimGroup("scim", help="Provisioning by identity providers.")
+scim.add_command(role)
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _tenant = click.option(
@@ -166,6 +169,7 @@ def create(name: str, tenant: str, provider: str, description: str, as_json: boo
     else with http://127.0.0.1:5000. The token is printed this once.
     """
     state = current_provisioning
+    _require_boundaries(tenant)
     created = integrations.create_integration(
         state.session,
         state.models,
@@ -185,6 +189,22 @@ def create(name: str, tenant: str, provider: str, description: str, as_json: boo
     click.echo(f"Endpoint: {endpoint}")
     click.echo(f"Token:    {token}")
     click.echo("The token is shown only now; paste both into the identity provider.")
+
+
+def _require_boundaries(tenant: str) -> None:
+    """Let there be no second tenant where each would see everybody.
+
+    :raises click.ClickException: when a schema doesn't say whose row each is.
+    """
+    state = current_provisioning
+    views = integrations.list_integrations(state.session, state.models)
+    if all(view.tenant == tenant for view in views):
+        return
+    for mapping in state.mappings.values():
+        try:
+            check_tenants(mapping)
+        except MappingError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @scim.command(name="list")
@@ -726,6 +746,8 @@ def _findings() -> Iterable[Finding]:
     for each in state.mappings.values():
         if is_deaf(each):
             yield Finding("warning", deaf_sentence(each))
+        if is_unguarded(each):
+            yield Finding("warning", unguarded_sentence(each))
         yield from look_ups(each, connection)
         yield from keys(each, connection)
         yield from odd_rows(each, connection)

@@ -17,6 +17,7 @@ from . import api, cli_leavers, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
 from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
+from .mapping.checks import check_tenants
 from .mapping.host.links import declare_link, primary_key_of
 from .models import TENANT, Models, declare, own_base
 from .services.sign_in import Standing, is_active, key_in, session_id_of, standing_of
@@ -108,20 +109,25 @@ class Provisioning:
             tenant, ``"main"``.
         :raises RuntimeError: when the application has a ``Provisioning`` already.
         :raises SettingsError: when a key of the configuration is unknown or can't be used.
-        :raises MappingError: when a schema can't work; the message says which line to change.
+        :raises MappingError: when a schema can't work, or there are tenants and it doesn't say
+            whose row each is; the message says which line to change.
         """
         if EXTENSION in app.extensions:
             raise RuntimeError(
                 "Provisioning is already registered on this app: call init_app once for each app."
             )
         settings = read_settings(app.config)
+        mappings = self._compiled()
+        if tenant is not None:
+            for mapping in mappings.values():
+                check_tenants(mapping)
         app.extensions[EXTENSION] = ProvisioningState(
             provisioning=self,
             sessions=self._sessions,
             metadata=self.metadata,
             settings=settings,
             models=self.models,
-            mappings=self._compiled(),
+            mappings=mappings,
             admin_required=admin_required,
             tenant=tenant or _only_tenant,
         )

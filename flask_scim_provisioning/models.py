@@ -128,7 +128,11 @@ class ServiceAccount(_Own):
 
 
 class Role(_Own):
-    """A named set of permissions in one tenant: ``{"USERS": ["CREATE", ...], ...}``."""
+    """A named set of permissions in one tenant: ``{"USERS": ["CREATE", ...], ...}``.
+
+    ``turn`` moves when a request takes an administrator away, so that others who read what was
+    before notice it.
+    """
 
     __tablename__ = "scim_role"
 
@@ -140,6 +144,7 @@ class Role(_Own):
     tenant: Mapped[str] = mapped_column(case_exact_string(TENANT_LENGTH))
     name: Mapped[str] = mapped_column(case_exact_string(NAME_LENGTH))
     permissions: Mapped[dict[str, list[str]]] = mapped_column(JsonDocument())
+    turn: Mapped[int] = mapped_column(sa.Integer(), default=0, server_default=sa.text("0"))
 
 
 class Binding(_Own):

@@ -59,7 +59,7 @@ def test_create_prints_exactly_what_a_script_needs(flask_scim) -> None:
     )
 
 
-@pytest.mark.portal(config={"SCIM_EXTERNAL_URL": "https://portal.example.com"})
+@pytest.mark.portal(tenants=True, config={"SCIM_EXTERNAL_URL": "https://portal.example.com"})
 def test_the_endpoint_begins_with_the_external_url(flask_scim) -> None:
     made = flask_scim("create", "--name", "Okta", "--tenant", "acme", "--json")
     assert made["endpoint"].startswith("https://portal.example.com/api/v1/acme/integrations/")
@@ -91,6 +91,7 @@ def test_a_token_lives_as_long_as_the_portal_says(flask_scim) -> None:
     assert token["expires"].startswith((utcnow() + timedelta(days=30)).date().isoformat())
 
 
+@pytest.mark.portal(tenants=True)
 def test_list_names_every_integration(flask_scim, view) -> None:
     flask_scim("create", "--name", "Okta", "--tenant", "acme")
     names = [(row["tenant"], row["name"]) for row in flask_scim("list", "--json")]
@@ -257,6 +258,14 @@ def test_remove_for_scripts(flask_scim, view) -> None:
     assert "no such integration" in flask_scim("show", view.name, code=1)
 
 
+def test_no_second_tenant_without_boundaries(flask_scim) -> None:
+    """The token of one tenant would open what is the other's."""
+    said = flask_scim("create", "--name", "Okta", "--tenant", "acme", code=1)
+    assert "PortalUser" in said
+    assert "shared_by_tenants" in said
+
+
+@pytest.mark.portal(tenants=True)
 def test_one_name_in_two_tenants_needs_the_tenant(flask_scim, view) -> None:
     flask_scim("create", "--name", view.name, "--tenant", "acme")
     assert "--tenant (acme, main)" in flask_scim("disable", view.name, code=2)
@@ -289,7 +298,13 @@ class TestDoctor:
         return {finding["level"] for finding in findings}
 
     @pytest.mark.portal(config={"SCIM_EXTERNAL_URL": "https://portal.example.com"})
-    def test_a_good_portal_is_in_order(self, flask_scim) -> None:
+    def test_a_good_portal_is_in_order(self, portal, flask_scim, monkeypatch) -> None:
+        users = portal.app.extensions["scim_provisioning"].mappings["Users"]
+        assert any(
+            "doesn't say who administers" in each["message"]
+            for each in flask_scim("doctor", "--json")
+        )
+        monkeypatch.setitem(vars(users), "administrators", portal.models.User.is_admin)
         assert self.levels(flask_scim("doctor", "--json")) <= {"ok"}
         assert "Everything is in order." in flask_scim("doctor")
 

@@ -96,6 +96,8 @@ def test_one_object_serves_two_apps_with_different_configurations(db, provisioni
     second = make_app(db, "second", SCIM_URL_PREFIX="/scim", SCIM_CONSOLE_PREFIX="/sync")
     before = dict(vars(provisioning))
     provisioning.init_app(first, admin_required=lambda: True)
+    for schema in (provisioning.user_schema, provisioning.group_schema):
+        schema.opts.shared_by_tenants = True
     provisioning.init_app(second, admin_required=lambda: False, tenant=lambda: "acme")
     assert vars(provisioning) == before
     with first.app_context():
@@ -149,6 +151,8 @@ def test_without_admin_required_the_developer_is_told(db, provisioning, caplog) 
 
 
 def test_with_admin_required_there_is_nothing_to_tell(db, provisioning, caplog) -> None:
+    options = provisioning.user_schema.opts
+    options.administrators = options.model.login == "root"
     with caplog.at_level(logging.WARNING):
         provisioning.init_app(make_app(db), admin_required=lambda: True)
     assert caplog.text == ""

@@ -42,6 +42,7 @@ _DONE: Mapping[str, str] = {
     Action.USER_ADOPTED: "Took over {}",
     Action.CONFLICT_DECIDED: "Decided about {}",
     Action.CONFLICTS_DECIDED: "Decided about existing people",
+    Action.ROLE_CHANGED: "Permissions of its role changed",
 }
 
 _REFUSED: Mapping[str, str] = {

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..models import Models
 from .access.host_writes import watch
+from .access.own_states import watch_states
 from .bindings.base import Binding, Keeping
 from .bindings.common import ExternalIdBinding, IdBinding, MetaBinding
 from .bindings.groups import GroupsBinding
@@ -68,12 +69,14 @@ def assemble(
             members,
             tables,
             tenants_of,
+            made,
         )
     mappings = Mappings(made["User"], made.get("Group"))
     for mapping in made.values():
         check(mapping)
     for mapping in made.values():
         watch(mapping)
+        watch_states(mapping)
     return mappings
 
 

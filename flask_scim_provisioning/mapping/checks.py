@@ -14,12 +14,21 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import coercions, roles, visitors
 
+from ..scim.errors import ScimError
+from .access.standing import active_condition
 from .bindings.base import Keeping
 from .errors import MappingError
 from .host.making import columns_in, dataclass_defaults
 from .resources import ResourceMapping
 
-__all__ = ["check", "deaf_sentence", "is_deaf"]
+__all__ = [
+    "check",
+    "check_tenants",
+    "deaf_sentence",
+    "is_deaf",
+    "is_unguarded",
+    "unguarded_sentence",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -61,10 +70,105 @@ def check(mapping: ResourceMapping) -> None:
         )
     _check_unknown_members(mapping)
     _check_existing(mapping)
+    _check_guards(mapping)
     _check_state(mapping)
     _check_shared_columns(mapping)
     _check_defaults(mapping)
     _check_rows(mapping)
+    _check_administrators(mapping)
+
+
+def _check_guards(mapping: ResourceMapping) -> None:
+    options = mapping.options
+    if options.protected is not None and not callable(options.protected):
+        raise MappingError(
+            f"{mapping.schema_name}: Meta.protected is {options.protected!r}; set it to a function "
+            f"that is given a {mapping.model.__name__}, and returns a sentence or None."
+        )
+    if options.tenant is not None and options.shared_by_tenants:
+        raise MappingError(
+            f"{mapping.schema_name}: Meta.tenant says whose row each is, and "
+            "Meta.shared_by_tenants that they are everybody's; take one of them out."
+        )
+
+
+def _check_administrators(mapping: ResourceMapping) -> None:
+    """A condition that isn't one would guard nobody, or everybody."""
+    name, model = mapping.schema_name, mapping.model.__name__
+    if mapping.table.name != "User":
+        if mapping.options.administrators is not None:
+            raise MappingError(
+                f"{name}: Meta.administrators says which people administer the portal; set it in "
+                "the schema of users."
+            )
+        return
+    condition = mapping.administrators
+    if is_unguarded(mapping):
+        _log.warning("%s", unguarded_sentence(mapping))
+    if condition is None:
+        return
+    cure = (
+        f"{name}: Meta.administrators has to be a condition over {model}, such as "
+        f"{model}.is_admin or {model}.role.has(Role.is_admin), or a function that returns one"
+    )
+    if isinstance(condition, bool | str):
+        raise MappingError(f"{cure}; it is {condition!r}.")
+    try:
+        found: Any = coercions.expect(roles.WhereHavingRole, condition)
+    except ArgumentError as error:
+        raise MappingError(f"{cure}; it is {type(condition).__name__}.") from error
+    if not isinstance(found, sa.ColumnElement) or not isinstance(
+        found.type, sa.Boolean | sa.types.NullType
+    ):
+        raise MappingError(f"{cure}; {found} is no truth value: compare it with something.")
+    tables = set(mapping.table.mapper.tables)
+    columns = [each for each in visitors.iterate(found) if isinstance(each, sa.Column)]
+    if not any(column.table in tables for column in columns):
+        raise MappingError(f"{cure}; {found} says nothing of {model}.")
+    froms = sa.select(*mapping.table.key.columns).select_from(mapping.model).where(found)
+    if len(froms.get_final_froms()) > 1:
+        raise MappingError(
+            f"{cure}; {found} names other tables without saying which of their rows: write "
+            f"{model}.<relationship>.has(...) or .any(...)."
+        )
+    try:
+        active_condition(mapping, "sqlite")
+    except ScimError as error:
+        raise MappingError(
+            f"{name}: Meta.administrators needs to know who is active, and SQL can't say it: map "
+            "active to a column, or to fields.Computed(<SQL expression>, write=<function>)."
+        ) from error
+
+
+def is_unguarded(mapping: ResourceMapping) -> bool:
+    """Say whether nobody knows whom a directory must not lock out."""
+    guarded = mapping.administrators is not None or mapping.table.read_only
+    return mapping.table.name == "User" and not guarded
+
+
+def unguarded_sentence(mapping: ResourceMapping) -> str:
+    """Say what it means that nobody knows the portal's administrators, and what to do."""
+    return (
+        f"{mapping.schema_name} doesn't say who administers the portal, so that an identity "
+        "provider may deactivate the last one: set Meta.administrators, such as `administrators = "
+        f"{mapping.model.__name__}.is_admin`."
+    )
+
+
+def check_tenants(mapping: ResourceMapping) -> None:
+    """Refuse that a portal with tenants shows each of them everybody, unless it says so.
+
+    :raises MappingError: naming the line to add.
+    """
+    options = mapping.options
+    if options.tenant is None and not options.shared_by_tenants:
+        model = mapping.model.__name__
+        raise MappingError(
+            f"{mapping.schema_name}: the portal has tenants, and nothing says whose row a {model} "
+            f"is, so that the token of one tenant would open all of them: add `tenant = "
+            f"{model}.<column>` to class Meta, or `shared_by_tenants = True` if every tenant may "
+            "see and change them all."
+        )
 
 
 def _check_unknown_members(mapping: ResourceMapping) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -62,6 +63,7 @@ class ResourceMapping:
     :ivar display: what one is called, for people.
     :ivar members: the binding of a group's members, if the team maps them.
     :ivar memberships: the same for whoever may be a member.
+    :ivar peers: the mappings of one application, by resource type.
     :ivar plans: how rows become resources, by what clients ask for.
     :ivar left_alone: by the pool of a database, whether it changes nothing of a row by itself.
     :ivar kept_apart: by the pool of a database, whether it keeps names apart whatever their case.
@@ -77,6 +79,7 @@ class ResourceMapping:
     memberships: MembersBinding | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     tenants_of: Callable[[str], dict[str, Any]] = _no_tenants
+    peers: Mapping[str, Any] = field(default_factory=dict)
     plans: dict[Any, Any] = field(default_factory=dict)
     kept_apart: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
     left_alone: WeakKeyDictionary[Any, bool] = field(default_factory=WeakKeyDictionary)
@@ -158,6 +161,15 @@ class ResourceMapping:
     def refers(self, values: Mapping[str, Any]) -> bool:
         """Say whether values refer to other resources, by their ids."""
         return any(values.get(key) for key in self._references)
+
+    @functools.cached_property
+    def administrators(self) -> sa.ColumnElement[bool] | None:
+        """The condition that says who administers the portal; None where the team says nothing."""
+        declared = self.options.administrators
+        if inspect.isfunction(declared):
+            declared = declared()
+        condition: sa.ColumnElement[bool] | None = declared
+        return condition
 
     def is_apart(self, key: str) -> bool:
         """Say whether an attribute is kept in a table of its own, not with the resource."""

@@ -160,6 +160,14 @@ class PortalConflict(ScimError):
     status = HTTPStatus.CONFLICT
 
 
+class LastAdministrator(PortalConflict):
+    """Nobody who is active would administer the portal any more."""
+
+
+class DisabledByPortal(PortalConflict):
+    """The portal itself has deactivated this person, and lets no directory undo that."""
+
+
 class UnresolvedReference(ScimError):
     """A bulkId stands for a resource that wasn't created (RFC 7644 section 3.7.1)."""
 
@@ -197,6 +205,14 @@ class Forbidden(ScimError):
     """The credentials are good, but don't allow this."""
 
     status = HTTPStatus.FORBIDDEN
+
+
+class Protected(Forbidden):
+    """The portal's team lets no directory change this person or group."""
+
+
+class PrivilegeRefused(Forbidden):
+    """Somebody would become an administrator, which this integration may not bring about."""
 
 
 class IntegrationDisabled(ScimError):

@@ -15,7 +15,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "AccountRefused": "Unassign this person in the identity provider, or let an administrator "
         "of the portal decide anew in the *Inbox* of the integration.",
         "MutabilityError": "Take the attribute out of the mapping, or let it flow on creation "
-        "only. Where a person is protected, the portal's team gives the reason.",
+        "only.",
         "InvalidSyntax": "Check the template or script that makes the body; an identity provider "
         "with a mapping page doesn't send this.",
         "InvalidPath": "Correct the target attribute in the mapping; `/Schemas` lists what there "
@@ -28,6 +28,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "ExpiredCursor": "Begin again, and ask for the next page in time.",
         "InvalidCount": "Send a whole number as `count`.",
         "PortalConflict": "Ask the portal's team: the detail says what stands against it there.",
+        "LastAdministrator": "Let somebody else administer the portal first, or take this person "
+        "out of what the identity provider provisions.",
+        "DisabledByPortal": "Activate the person in the portal, or let the integration do so: its "
+        "policy `may_reenable`.",
         "UnresolvedReference": "Send the operation that creates the resource, and correct it if "
         "it failed.",
         "InvalidVersion": "Choose SCIM 2.0 in the identity provider.",
@@ -36,6 +40,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "rotate it in the console.",
         "Forbidden": "Let an administrator of the portal give the integration's role the "
         "permission that the detail names, or switch this action off in the identity provider.",
+        "Protected": "Take this person or group out of what the identity provider provisions; the "
+        "portal's team gives the reason.",
+        "PrivilegeRefused": "Give administrator rights in the portal, or let the integration do "
+        "so: its policy `may_grant_administrators`.",
         "IntegrationDisabled": "Enable the integration in the console.",
         "ResourceNotFound": "Restart the provisioning job, so that the identity provider searches "
         "instead of using an id that it has kept.",

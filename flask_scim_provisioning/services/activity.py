@@ -97,6 +97,7 @@ class Action(enum.StrEnum):
     INTEGRATION_DISABLED = "integration.disabled"
     TOKEN_ROTATED = "token.rotated"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
+    ROLE_CHANGED = "role.changed"
     ATTENTION_DISMISSED = "attention.dismissed"
     HELD_RELEASED = "held.released"
     HELD_REJECTED = "held.rejected"

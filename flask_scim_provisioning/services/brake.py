@@ -114,7 +114,7 @@ def check_members(
     :raises ChangeRejected: when an administrator has rejected it.
     """
     gone = len(change.users.removed)
-    if not gone or mapping.members is None:
+    if not gone or mapping.members is None or not scope.policies.brake_groups:
         return False
     users = mapping.members.kinds[0]
 

@@ -20,7 +20,7 @@ from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import activity, leaving, takeover
+from . import activity, guards, leaving, permissions, takeover
 from .activity import Action, Attention
 from .membership import MembershipChange, change_members
 from .scope import Scope
@@ -35,7 +35,6 @@ __all__ = [
     "only_members",
     "record",
     "refuse_growth",
-    "refuse_protected",
     "refuse_read_only",
     "save",
     "set_members",
@@ -227,8 +226,7 @@ def save(
     name = changed.get(mapping.lookup_key)
     if name is not None:
         _refuse_taken(mapping, view, found, name)
-    if changed.get("active") is False or changed.get("password"):
-        refuse_protected(scope, mapping, found.host_key)
+    permissions.require_roles(scope, mapping, changed, found.flat)
     membership = set_members(scope, mapping, view, found.host_key, members)
     leaving.refuse_mass_removal(scope, mapping, view, found, membership)
     outcome = Outcome(found.id, found.host_key, found.version, members=membership)
@@ -245,7 +243,10 @@ def save(
     elif membership.changed and not changed:
         action = Action.MEMBERS_CHANGED
     if outcome.changed:
-        with leaving.begin(scope, mapping, view, found, changed):
+        guarded = guards.changing(
+            scope, mapping, view, found, changed, decided=met is not None and bool(met.decided)
+        )
+        with guarded, leaving.begin(scope, mapping, view, found, changed):
             writing.save_changes(mapping, scope.session, view, found, changed)
         outcome.version += 1
     else:
@@ -285,19 +286,6 @@ def _refuse_taken(mapping: ResourceMapping, view: Viewpoint, found: Found, name:
     )
 
 
-def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: Any) -> None:
-    """Leave those alone whom the team protects: nobody locks them out, or signs in as them.
-
-    :raises MutabilityError: with the team's reason.
-    """
-    protected = mapping.options.protected
-    if protected is None:
-        return
-    reason = protected(writing.existing_entity(mapping, scope.session, host_key))
-    if reason:
-        raise MutabilityError(str(reason))
-
-
 def refuse_read_only(mapping: ResourceMapping) -> None:
     """Let nobody write what the portal only shows.
 
@@ -329,7 +317,8 @@ def set_members(
     binding = mapping.members
     if binding is None or not changes:
         return MembershipChange()
-    return change_members(scope, binding, view, group, changes)
+    guard = guards.MembershipGuard(scope, mapping, view, group)
+    return change_members(scope, binding, view, group, changes, guard)
 
 
 def record(

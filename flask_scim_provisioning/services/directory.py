@@ -22,7 +22,7 @@ from ..scim.messages import SearchRequest
 from ..scim.patch import Operation, plan
 from ..scim.projection import Projection
 from ..scim.versions import Preconditions
-from . import leaving, permissions, signals, takeover
+from . import guards, leaving, permissions, signals, takeover
 from .activity import Action
 from .answers import Page, Resource, announce, answer, resource, send
 from .changes import (
@@ -34,7 +34,6 @@ from .changes import (
     only_members,
     record,
     refuse_growth,
-    refuse_protected,
     refuse_read_only,
     save,
     set_members,
@@ -59,7 +58,14 @@ __all__ = [
     "search_resources",
 ]
 
-_KINDS = {"User": "USERS", "Group": "GROUPS"}
+
+def _shown(
+    scope: Scope, mapping: ResourceMapping, projection: Projection | None
+) -> Projection | None:
+    """Return what the answer to a write shows: of who may not read, no more than what it is."""
+    if permissions.may(scope, permissions.KINDS[mapping.resource_type.name], "READ"):
+        return projection
+    return Projection.of(mapping.resource_type, ["meta"], ())
 
 
 def get_resource(
@@ -72,7 +78,7 @@ def get_resource(
 
     :raises ResourceNotFound: when there is none, or it isn't this tenant's.
     """
-    permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
+    permissions.require(scope, permissions.KINDS[mapping.resource_type.name], "READ")
 
     def work(link: bool) -> Found:
         view = view_of(scope, mapping)
@@ -105,7 +111,7 @@ def search_resources(
     if isinstance(mappings, ResourceMapping):
         mappings = [mappings]
     for mapping in mappings:
-        permissions.require(scope, _KINDS[mapping.resource_type.name], "READ")
+        permissions.require(scope, permissions.KINDS[mapping.resource_type.name], "READ")
     sort_by = attr_path(request.sort_by) if request.sort_by else None
     types = [mapping.resource_type for mapping in mappings]
     if len(types) > 1 and sort_by is not None and not across.is_defined(sort_by, types):
@@ -148,9 +154,11 @@ def create_resource(
     :param wants_body: whether the caller wants the resource's body.
     :raises Uniqueness: when its name is taken by a resource that SCIM knows.
     :raises InvalidValue: when a value is missing or wrong.
+    :raises Forbidden: when it takes a row over, and the service account may create and not update.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "CREATE")
+    permissions.require(scope, permissions.KINDS[kind], "CREATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     flat: dict[str, Any] = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
@@ -204,7 +212,9 @@ def _create_row(
     """Insert a row, or take over a group of the portal's, or who was deleted over SCIM."""
     work = scope.work
     if existing is None:
-        return writing.insert_resource(mapping, scope.session, view, values, work.later)
+        made = writing.insert_resource(mapping, scope.session, view, values, work.later)
+        guards.check_new(scope, mapping, view, made[0], values)
+        return made
     host_key, resource_id, deleted = existing
     known = resource_id is not None and deleted is None
     known = known or work.is_linked(mapping.table, host_key)
@@ -212,11 +222,8 @@ def _create_row(
         raise takeover.taken_name(mapping)
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
     complete = without_placeholders(scope, values)  # who exists has a password already
-    if complete.get("password"):
-        refuse_protected(scope, mapping, host_key)
-    if mapping.bindings.get("active") is not None and complete.get("active") is None:
-        complete["active"] = True
-    return host_key, leaving.take_over(scope, mapping, view, host_key, complete)
+    with guards.adopting(scope, mapping, view, host_key, complete):
+        return host_key, leaving.take_over(scope, mapping, view, host_key, complete)
 
 
 def _take_over(
@@ -258,7 +265,8 @@ def replace_resource(
     :raises Uniqueness: when the new name is taken.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "UPDATE")
+    permissions.require(scope, permissions.KINDS[kind], "UPDATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     flat = names.flatten(payload, mapping.resource_type, scope.notes)
     names.require(flat, mapping.resource_type)
@@ -320,7 +328,8 @@ def modify_resource(
     :raises NoTarget: when a filter matches nothing.
     """
     kind = mapping.resource_type.name
-    permissions.require(scope, _KINDS[kind], "UPDATE")
+    permissions.require(scope, permissions.KINDS[kind], "UPDATE")
+    projection = _shown(scope, mapping, projection)
     refuse_read_only(mapping)
     planned = plan(
         operations,
@@ -384,14 +393,15 @@ def delete_resource(
 
     def work() -> Outcome:
         view = view_of(scope, mapping)
-        wanted = Projection.of(mapping.resource_type, [mapping.lookup_key], ())
+        wanted = Projection.of(mapping.resource_type, [mapping.lookup_key, ACTIVE], ())
         # Groups are locked before their members, as a change of the members does it.
         groups = move_versions_of_groups(mapping, view, resource_id)
         found = locked(mapping, resource_id, view, preconditions, wanted)
-        refuse_protected(scope, mapping, found.host_key)
-        if found.local and kind == "User":
-            takeover.contact(scope, mapping, view, found, {})
-        leaving.delete(scope, mapping, view, found, becomes, groups)
+        active = found.flat.get(ACTIVE) is not False
+        with guards.deleting(scope, mapping, view, found, was_active=active):
+            if found.local and kind == "User":
+                takeover.contact(scope, mapping, view, found, {})
+            leaving.delete(scope, mapping, view, found, becomes, groups)
         outcome = Outcome(found.id, found.host_key, found.version)
         outcome.kept = becomes.now != "delete"
         action = Action.USER_DELETED if kind == "User" else Action.GROUP_DELETED

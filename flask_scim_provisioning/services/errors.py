@@ -7,6 +7,7 @@ __all__ = [
     "IntegrationInvalid",
     "IntegrationNameTaken",
     "IntegrationNotFound",
+    "RoleNotFound",
 ]
 
 
@@ -45,3 +46,10 @@ class IntegrationInvalid(IntegrationError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class RoleNotFound(IntegrationError):
+    """The tenant has no such role."""
+
+    def __init__(self) -> None:
+        super().__init__("The tenant has no such role; creating an integration makes it.")

@@ -15,6 +15,8 @@ from ..mapping.resources import ResourceMapping
 from ..scim.errors import InvalidValue, shown
 from ..scim.filters import Compare, Filter, Or
 from ..scim.patch import Add, Change, Edit, Remove, Replace, Set
+from . import permissions
+from .guards import MembershipGuard
 from .scope import Scope
 
 __all__ = [
@@ -92,15 +94,18 @@ def change_members(
     view: Viewpoint,
     group: Any,
     changes: Sequence[Change],
+    guard: MembershipGuard,
 ) -> MembershipChange:
     """Carry out the changes of one request to the members of one group, in their order.
 
     :param group: the host's key of the group.
+    :param guard: looks at who comes and who goes.
     :raises InvalidValue: when a member is unknown, or a group would be inside itself, and neither
         the team nor, where it says nothing, the dialect skips those.
+    :raises Forbidden: when the service account may not change memberships like that.
     """
     outcome = MembershipChange()
-    editor = _Editor(scope, binding, view, group, outcome)
+    editor = _Editor(scope, binding, view, group, outcome, guard)
     for change in changes:
         match change:
             case Remove(filter=condition, target=target) if condition is not None:
@@ -121,9 +126,28 @@ def change_members(
                     "another."
                 )
     editor.carry_out()
+    guard.check()
+    _require(scope, changes, outcome)
     if outcome.moved:
         _leave_others(scope, binding, view, outcome)
     return outcome
+
+
+def _require(scope: Scope, changes: Sequence[Change], outcome: MembershipChange) -> None:
+    """Let only those change memberships who may.
+
+    :raises Forbidden: when no role of the service account has the permission.
+    """
+    users, groups = outcome.users, outcome.groups
+    whole = all(isinstance(change, Replace) for change in changes)
+    permissions.require_bindings(
+        scope,
+        made=bool(users.added or groups.added),
+        ended=bool(users.removed or groups.removed),
+        replaced=whole,
+    )
+    if outcome.moved:
+        permissions.require_bindings(scope, made=False, ended=True, replaced=True)
 
 
 def _leave_others(
@@ -244,6 +268,7 @@ class _Editor:
     view: Viewpoint
     group: Any
     outcome: MembershipChange
+    guard: MembershipGuard
     plan: _Plan = field(default_factory=_Plan)
 
     def _named(self, ids: Sequence[str], *, lock: bool = False) -> tuple[_Named, Sequence[str]]:
@@ -290,6 +315,7 @@ class _Editor:
             missing = self._without_circles(members, missing)
         if missing:
             keys = list(missing.values())
+            self.guard.before(members, keys)
             moved = members.add(self.view, self.group, keys)
             self.outcome.of(members).note_added(keys)
             self.outcome.note_moved(members, moved)
@@ -345,6 +371,7 @@ class _Editor:
 
     def _remove(self, members: MembersOfAKind, keys: Sequence[Any]) -> None:
         if keys:
+            self.guard.before(members, keys)
             members.remove(self.view, self.group, keys)
             self.outcome.of(members).note_removed(keys)
 

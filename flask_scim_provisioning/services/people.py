@@ -26,9 +26,9 @@ from ..mapping.resources import ACTIVE, ResourceMapping
 from ..models import Models, utcnow
 from ..scim.errors import Forbidden, ScimError
 from ..scim.projection import Projection
-from . import activity, offboarding
+from . import activity, guards, offboarding
 from .activity import Action, record_administration
-from .changes import refuse_protected, view_of
+from .changes import view_of
 from .database_errors import kind_of_error
 from .errors import IntegrationInvalid
 from .integration_views import IntegrationView, get_integration, list_integrations
@@ -83,14 +83,6 @@ def _scope_of(session: Session, models: Models, view: IntegrationView) -> Scope:
         request_id=uuid.uuid4().hex,
         base_url="",
     )
-
-
-def _may_change(scope: Scope, mapping: ResourceMapping, found: Found) -> None:
-    """Leave those alone whom the portal protects, whoever wants them gone.
-
-    :raises ScimError: with the reason.
-    """
-    refuse_protected(scope, mapping, found.host_key)
 
 
 def run_due(
@@ -164,14 +156,14 @@ def _do(scope: Scope, mapping: ResourceMapping, record_id: int) -> bool:
     if found is None or _is_back(scope, mapping, view, found):
         connection.execute(mine.values(due=None))
         return False
-    _may_change(scope, mapping, found)
     deletes = row.due_action == "delete"
     if deletes and "USERS:DELETE" not in scope.permissions:
         raise Forbidden("The integration's role lacks the permission USERS: delete.")
     leaves = deletes or scope.policies.leavers_groups != "keep"
-    writing.delete_resource(
-        mapping, scope.session, view, found, deletes_row=deletes, leaves_groups=leaves
-    )
+    with guards.deleting(scope, mapping, view, found, was_active=False):
+        writing.delete_resource(
+            mapping, scope.session, view, found, deletes_row=deletes, leaves_groups=leaves
+        )
     now = utcnow()
     values: dict[str, Any] = {"due": None, "deleted" if deletes else "unlinked": now}
     if leaves:
@@ -227,7 +219,7 @@ def let_go(
     """Do something about the people whom an integration knows, before it is removed.
 
     It is repeatable: who is done isn't done again. Those whom another integration knows as well
-    stay as they are, and so do those whom the portal protects.
+    stay as they are, and so do those whom the portal protects, and its last administrator.
 
     :param how: a key of ``PEOPLE``.
     :param actor: Who does it, for the activity log.
@@ -301,8 +293,9 @@ def _deactivate(scope: Scope, mapping: ResourceMapping, resource_id: str) -> boo
     found = _named(mapping, view, resource_id)
     if found is None or found.flat.get(ACTIVE) is False:
         return False
-    _may_change(scope, mapping, found)
-    writing.save_changes(mapping, scope.session, view, found, {ACTIVE: False})
+    changed = {ACTIVE: False}
+    with guards.changing(scope, mapping, view, found, changed):
+        writing.save_changes(mapping, scope.session, view, found, changed)
     name = found.flat.get(mapping.lookup_key)
     leaver = Leaver("deactivated", found.id, name, found.host_key)
     offboarding.left(scope, leaver, calls=view.calls)

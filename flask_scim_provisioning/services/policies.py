@@ -148,9 +148,8 @@ class Policies:
         20,
         Number(
             "Brake: hold what is more than",
-            "Of the people whom this directory knows, or of one group's members, deactivated, "
-            "deleted or removed within an hour. An administrator then releases or rejects it. "
-            "Empty for no such limit.",
+            "Of the people whom this directory knows, deactivated or deleted within an hour. An "
+            "administrator then releases or rejects it. Empty for no such limit.",
             "percent",
             1,
             100,
@@ -164,6 +163,14 @@ class Policies:
             "people",
             0,
             1_000_000,
+        ),
+    )
+    brake_groups: bool = _policy(
+        False,
+        Flag(
+            "Brake: hold the removal of a group's members too",
+            "By the same numbers, for each group by itself. Directories that send whole groups "
+            "remove many at once when a group is reorganised.",
         ),
     )
     brake_most: int | None = _policy(
@@ -218,6 +225,22 @@ class Policies:
             "May change the e-mail address that people sign in with",
             "When it takes somebody over whom the portal had before. Without it, their address "
             "stays as it is then.",
+        ),
+    )
+
+    may_reenable: str = _policy(
+        "known",
+        Choice(
+            "Whom the portal has deactivated itself",
+            "Says whether this directory may activate people whom the portal has deactivated, and "
+            "not a directory.",
+            MappingProxyType(
+                {
+                    "never": "They stay inactive",
+                    "known": "Whom it knows already, when it says so",
+                    "always": "Also whom it takes over",
+                }
+            ),
         ),
     )
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ..dialects.notes import leave
-from ..mapping.access import reading
+from ..mapping.access import reading, standing
 from ..mapping.access.predicates import where
 from ..mapping.access.reading import Found
 from ..mapping.bindings.association_objects import rows_by_key
@@ -67,7 +67,18 @@ class Met:
 def guards_of(
     mapping: ResourceMapping, view: Viewpoint, keys: Sequence[HostKey]
 ) -> dict[HostKey, str]:
-    """Return those whom nobody takes over without being asked, and why; they are loaded at once."""
+    """Return those whom nobody takes over without asking, and why: administrators, protected."""
+    found: dict[HostKey, str] = {}
+    if keys and mapping.administrators is not None:
+        administrators = standing.administrators_among(mapping, view, keys)
+        found = dict.fromkeys(administrators, "An administrator of the portal.")
+    return found | _protected(mapping, view, keys)
+
+
+def _protected(
+    mapping: ResourceMapping, view: Viewpoint, keys: Sequence[HostKey]
+) -> dict[HostKey, str]:
+    """Return those whom the team protects, and why; they are loaded at once."""
     protected = mapping.options.protected
     if protected is None or not keys:
         return {}
@@ -195,7 +206,8 @@ def _met(
     :raises DecisionWaits: when an administrator has to decide.
     """
     reason = _reason(mapping, view, found, how)
-    if reason is Reason.GUARDED and (values.get(ACTIVE) is False or values.get("password")):
+    refused = values.get(ACTIVE) is False or values.get("password")
+    if refused and reason is Reason.GUARDED and _protected(mapping, view, [found[0].host_key]):
         return Met(found[0], Decision.LINK)  # which is refused whatever anybody decides
     if reason is None and how is not None:
         return Met(found[0], how)
@@ -295,11 +307,12 @@ def without_enabling(scope: Scope, found: Found, values: Mapping[str, Any]) -> M
     """Leave out that somebody becomes active whom the portal disabled before it lost them.
 
     A directory sends that with each cycle, so that it holds until the portal enables them, or the
-    directory says itself that they are to be inactive.
+    directory says itself that they are to be inactive. Where a policy forbids it altogether, the
+    guards refuse it.
     """
     if found.local is None or found.flat.get(ACTIVE) is not False or not values.get(ACTIVE):
         return values
-    if getattr(scope.policies, "may_reenable", None) == "always":
+    if scope.policies.may_reenable != "known":
         return values
     leave(scope.notes, _STAYS_DISABLED)
     return {key: value for key, value in values.items() if key != ACTIVE}

@@ -45,7 +45,9 @@ def portal_of(url: str, shape: str) -> Portal:
         drop_tables(url)
     portal = open_portal(url, host_of(shape))
     roles = portal.app.extensions["scim_provisioning"].models.role.__table__
-    allowed = {kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS")}
+    allowed = {
+        kind: ["CREATE", "READ", "UPDATE", "DELETE"] for kind in ("USERS", "GROUPS", "BINDINGS")
+    }
     with portal.engine.begin() as connection:
         connection.execute(sa.update(roles).values(permissions=allowed))
     return portal

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "IntegrationNotFound": "A page of the console, or a command, says it.",
     "LookupError": "A caller in Python named a dialect that doesn't exist.",
     "MappingError": "The portal's declaration is wrong; it doesn't start.",
+    "RoleNotFound": "A command says it.",
     "SettingsError": "The portal's configuration is wrong; it doesn't start.",
     "TransactionLost": "Caught where transactions are run: the whole is repeated, or unavailable.",
     "Unlinked": "Caught in the use cases: the read is repeated in a transaction that writes.",

@@ -26,7 +26,7 @@ def people(count: int) -> list[str]:
 @pytest.fixture
 def braked(directory: Directory) -> Directory:
     """A directory of ten people, of whom two may go within an hour."""
-    directory.policies(brake_percent=20, brake_least=1)
+    directory.policies(brake_percent=20, brake_least=1, brake_groups=True)
     directory.create(*people(10))
     return directory
 

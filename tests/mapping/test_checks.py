@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from flask_scim_provisioning import GroupSchema, Provisioning, UserSchema, fields
 from flask_scim_provisioning.mapping import MappingError
 from flask_scim_provisioning.mapping.access import name_claims
+from flask_scim_provisioning.mapping.checks import check_tenants
 from flask_scim_provisioning.mapping.doctor import look_ups
 from flask_scim_provisioning.scim.errors import InvalidValue
 from tests.portal import Portal
@@ -140,7 +141,44 @@ def meta(model: Any, **options: Any) -> type:
     return type("Meta", (), {"model": model, **options})
 
 
+def guarded(tables: Tables, **options: Any) -> Any:
+    """Start a portal with these options of its users."""
+    return tables.start(named(tables, Meta=meta(tables.User, **options)))
+
+
 MISTAKES: dict[str, tuple[Callable[[Tables], Any], tuple[str, ...]]] = {
+    "administrators in words": (
+        lambda t: guarded(t, administrators="username == 'root'"),
+        ("PortalUser: Meta.administrators has to be a condition over User", 'it is "username'),
+    ),
+    "administrators compared in Python": (
+        lambda t: guarded(t, administrators=t.User.username is True),
+        ("Meta.administrators", "it is False"),
+    ),
+    "administrators who are a value": (
+        lambda t: guarded(t, administrators=t.User.username),
+        ("Meta.administrators", "is no truth value"),
+    ),
+    "administrators of another model": (
+        lambda t: guarded(t, administrators=t.Team.name == "Admins"),
+        ("Meta.administrators", "says nothing of User"),
+    ),
+    "administrators beside any row": (
+        lambda t: guarded(t, administrators=(t.User.age > 1) & (t.Team.name == "Admins")),
+        ("Meta.administrators", "without saying which of their rows", "User.<relationship>"),
+    ),
+    "administrators among groups": (
+        lambda t: t.start(named(t), {"Meta": meta(t.Team, administrators=t.Team.name == "Admins")}),
+        ("PortalGroup: Meta.administrators", "set it in the schema of users"),
+    ),
+    "protected as a list": (
+        lambda t: guarded(t, protected=["root"]),
+        ("PortalUser: Meta.protected is ['root']", "a function"),
+    ),
+    "tenants that share and don't": (
+        lambda t: guarded(t, tenant=t.User.username, shared_by_tenants=True),
+        ("PortalUser: Meta.tenant", "Meta.shared_by_tenants", "take one of them out"),
+    ),
     "no userName": (
         lambda t: t.start({"title": fields.Attribute(t.User.username)}),
         ("PortalUser maps no userName", "add `user_name = fields.Attribute(User.<column>)`"),
@@ -444,3 +482,29 @@ def test_only_an_index_of_the_name_alone_keeps_names_apart(
         assert not name_claims.is_kept_apart(users, connection)
         connection.exec_driver_sql(made)
         assert name_claims.is_kept_apart(users, connection) is kept_apart
+
+
+def test_a_portal_with_tenants_says_whose_row_each_is() -> None:
+    """Without it, the token of one tenant would open all of them."""
+    tables = Tables()
+    state = tables.start(named(tables))
+    for name, mapping in state.mappings.items():
+        with pytest.raises(MappingError) as error:
+            check_tenants(mapping)
+        model = {"Users": "User", "Groups": "Team"}[name]
+        for words in (mapping.schema_name, f"`tenant = {model}.<column>`", "shared_by_tenants"):
+            assert words in str(error.value)
+
+
+def test_init_app_refuses_tenants_without_boundaries() -> None:
+    def start(**options: Any) -> None:
+        made = Tables()
+        users = type("PortalUser", (UserSchema,), named(made, Meta=meta(made.User, **options)))
+        app = Flask("portal")
+        app.config.update(SECRET_KEY="for tests", SQLALCHEMY_DATABASE_URI="sqlite://")
+        made.db.init_app(app)
+        Provisioning(made.db, user_schema=users).init_app(app, tenant=lambda: "acme")
+
+    with pytest.raises(MappingError, match="PortalUser: the portal has tenants"):
+        start()
+    start(shared_by_tenants=True)

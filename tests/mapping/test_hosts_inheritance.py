@@ -125,7 +125,11 @@ def test_a_deleted_person_leaves_no_row_in_either_table(opened: Open) -> None:
     host = Joined()
     portal = opened(host.db, *host.schemas(on_delete="delete"))
     role = sa.update(portal.app.extensions["scim_provisioning"].models.role)
-    permissions = {"USERS": ["CREATE", "READ", "UPDATE", "DELETE"], "GROUPS": ["CREATE", "READ"]}
+    permissions = {
+        "USERS": ["CREATE", "READ", "UPDATE", "DELETE"],
+        "GROUPS": ["CREATE", "READ"],
+        "BINDINGS": ["CREATE"],
+    }
     portal.session.execute(role.values(permissions=permissions))
     portal.session.commit()
     ada = provision(portal, "Users", userName="ada")

@@ -106,6 +106,15 @@ class TestCreating:
         assert portal.client.post("/Users", body).json["active"] is False
         assert portal.client.post("/Users", {"userName": "eve"}).json["active"] is True
 
+    def test_who_comes_back_is_active_unless_told_otherwise(self, portal: Portal) -> None:
+        for name in ("ada", "bob"):
+            path = f"/Users/{made(portal, userName=name)['id']}"
+            assert portal.client.delete(path).status_code == 204
+            assert not portal.user(name).is_active
+        assert portal.client.post("/Users", {"userName": "ada"}).json["active"] is True
+        body = {"userName": "bob", "active": False}
+        assert portal.client.post("/Users", body).json["active"] is False
+
     def test_who_is_linked_is_a_conflict(self, portal: Portal) -> None:
         """RFC 7644 section 3.3: 409 with scimType uniqueness; whatever the case of the name."""
         made(portal)

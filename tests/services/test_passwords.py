@@ -222,11 +222,11 @@ def test_nobody_gets_to_sign_in_as_who_is_protected(start: Callable[..., Portal]
     portal = start()
     portal.add(portal.models.User(username="root"))
     taken = portal.client.post("/Users", {"userName": "root", "password": SECRET})
-    assert (taken.status_code, taken.json["detail"]) == (400, ROOT)
+    assert (taken.status_code, taken.json["detail"]) == (403, ROOT)
     found = portal.client.get("/Users", filter='userName eq "root"').json["Resources"][0]
     path = f"/Users/{found['id']}"
     answer = portal.client.put(path, {"userName": "root", "password": SECRET})
-    assert (answer.status_code, answer.json["detail"]) == (400, ROOT)
+    assert (answer.status_code, answer.json["detail"]) == (403, ROOT)
     assert portal.user("root").password_hash is None
 
 

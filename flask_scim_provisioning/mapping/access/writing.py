@@ -153,8 +153,9 @@ def insert_resource(
     _flush(mapping, session, entity)
     run_hook(mapping, unit, entity, hook)
     host_key = table.key_of(entity)
+    gone = values.get(ACTIVE) is False
     now, stored = moment(), _kept(remainders)
-    resource_id = _insert_link(mapping, view, host_key, stored, now, later)
+    resource_id = _insert_link(mapping, view, host_key, stored, now, later, gone=gone)
     external_id = values.get("externalId")
     write_external_id(mapping, view, resource_id, external_id, fresh=True, later=later)
     by_host = calls_host(mapping, wanted)
@@ -204,6 +205,8 @@ def _insert_link(
     now: datetime,
     later: Pending | None = None,
     signed_out: datetime | None = None,
+    *,
+    gone: bool,
 ) -> str:
     resource_id = new_id()
     _insert(
@@ -220,6 +223,7 @@ def _insert_link(
             "stored": stored or None,
             "others": mapping.has_others(stored),
             "signed_out": signed_out,
+            "deactivated": now if gone else None,
         },
     )
     return resource_id
@@ -252,8 +256,10 @@ def revive_resource(
     # Who had left comes back without the sessions of before.
     ended = utcnow() if forgotten or values.get(ACTIVE) is False else None
     try:
-        stored, now = _kept(remainders), moment()
-        resource_id = _insert_link(mapping, view, host_key, stored, now, signed_out=ended)
+        stored, now, gone = _kept(remainders), moment(), values.get(ACTIVE) is False
+        resource_id = _insert_link(
+            mapping, view, host_key, stored, now, signed_out=ended, gone=gone
+        )
     except IntegrityError:
         raise Uniqueness(
             f"{mapping.lookup_key} is already in use by another {mapping.table.name}; "
@@ -355,9 +361,7 @@ def save_changes(
     if "externalId" in values and mapping.is_apart("externalId"):
         write_external_id(mapping, view, found.id, values["externalId"])
     stored, now = _kept({**found.stored, **remainders}), moment()
-    # Whoever is deactivated has no session from before.
-    ended = utcnow() if values.get(ACTIVE) is False else None
-    _move_version(mapping, view, found, stored, now, ended)
+    _move_version(mapping, view, found, stored, now, values.get(ACTIVE))
     if entity is not None:
         view.written[found.id] = Written(
             entity,
@@ -391,15 +395,18 @@ def _move_version(
     found: Found,
     stored: dict[str, Any],
     now: datetime,
-    ended: datetime | None,
+    active: bool | None,
 ) -> None:
     links = mapping.links
     values: dict[str, Any] = {"link_id": found.id, "now": now}
     statement: sa.Update
-    if ended is not None:
-        values |= {"kept": stored or None, "more": mapping.has_others(stored), "ended": ended}
+    if active is not None:
+        # Whoever is deactivated has no session from before, and it was a directory that wanted it.
+        gone = None if active else utcnow()
+        ended: dict[str, Any] = {} if active else {"signed_out": sa.bindparam("gone")}
+        values |= {"kept": stored or None, "more": mapping.has_others(stored), "gone": gone}
         statement = mapping.kept(
-            "move version and end sessions",
+            f"move version, active {active}",
             lambda: (
                 sa.update(links)
                 .where(links.c.id == sa.bindparam("link_id"))
@@ -408,7 +415,8 @@ def _move_version(
                     last_modified=sa.bindparam("now"),
                     stored=sa.bindparam("kept"),
                     others=sa.bindparam("more"),
-                    signed_out=sa.bindparam("ended"),
+                    deactivated=sa.bindparam("gone"),
+                    **ended,
                 )
             ),
         )

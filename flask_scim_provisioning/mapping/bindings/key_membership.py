@@ -35,6 +35,8 @@ class KeyMembership(Membership):
         its own.
     """
 
+    in_members_row = True
+
     def __init__(
         self,
         groups: HostTable,

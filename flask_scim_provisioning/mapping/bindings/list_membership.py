@@ -39,6 +39,7 @@ class ListMembership(Membership):
         self, attribute: HostAttribute, groups: HostTable, members: HostTable, *, of_group: bool
     ) -> None:
         self._groups, self._members, self._of_group = groups, members, of_group
+        self.in_members_row = not of_group
         self._owner, self._named = (groups, members) if of_group else (members, groups)
         self._attribute = attribute
         self.place = f"the list {attribute.label}"

@@ -203,6 +203,17 @@ class MembersOfAKind:
             view.execute(self._any, self._group.parameters("group_key", group)).scalar_one()
         )
 
+    def inside(self, group: HostKey) -> tuple[sa.Select[Any], dict[str, Any]]:
+        """Return the statement of the keys of a group's members, and what it takes."""
+        inside = (
+            sa.select(*self._member.columns)
+            .select_from(self._pairs)
+            .where(self._group.equals("group_key"), *self.store.of_row)
+            .where(sa.not_(self._member.is_none()))
+            .correlate(None)
+        )
+        return inside, self._group.parameters("group_key", group)
+
     def count(self, view: Viewpoint, group: HostKey, at_most: int) -> int:
         """Count the members of a group, and no more than a number of them."""
         some = (

@@ -35,6 +35,7 @@ class Membership(ABC):
 
     :ivar place: where that is, for people.
     :ivar writable: whether members can be changed there.
+    :ivar in_members_row: whether it is the member's own row that says so.
     :ivar of_row: conditions that a row of ``rows`` has to meet, or it is none.
     :ivar of_member: conditions on the members' own columns; who doesn't meet them is no member and
         can't become one.
@@ -42,6 +43,7 @@ class Membership(ABC):
 
     place = "a membership store"
     writable = True
+    in_members_row = False
     of_row: tuple[sa.ColumnElement[bool], ...] = ()
     of_member: tuple[sa.ColumnElement[bool], ...] = ()
 

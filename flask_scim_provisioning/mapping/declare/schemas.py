@@ -33,8 +33,14 @@ class ResourceOptions(SchemaOpts):
     :ivar tenant: the column that says whose row it is, such as ``User.org_id``.
     :ivar tenant_value: turns the tenant of the URL into the value of that column.
     :ivar visible: SQL conditions; a row that doesn't meet them isn't there for SCIM.
-    :ivar protected: called with the host's object; a sentence returned refuses deactivation,
-        deletion and a new password, such as for break-glass administrators.
+    :ivar shared_by_tenants: that every tenant's integrations see all rows, which have no
+        ``tenant``.
+    :ivar administrators: of users; a SQL condition that says who administers the portal, such as
+        ``User.is_admin`` or ``User.role.has(Role.is_admin)``, or a function without arguments that
+        returns one. The last active one stays, and nobody becomes one unless the integration may
+        make administrators.
+    :ivar protected: called with the host's object; a sentence returned refuses every change of it
+        over SCIM, taking it over and deleting it, such as for break-glass accounts.
     :ivar on_delete: ``"deactivate"`` keeps the host's row, ``"delete"`` deletes it.
     :ivar on_deactivate: called with the host's object when somebody becomes inactive, by a PATCH, a
         PUT or a DELETE, in the same transaction and after the row is written; before a row is
@@ -73,7 +79,9 @@ class ResourceOptions(SchemaOpts):
         self.extensions = tuple(getattr(meta, "extensions", ()))
         self.tenant = getattr(meta, "tenant", None)
         self.tenant_value = getattr(meta, "tenant_value", None)
+        self.shared_by_tenants = bool(getattr(meta, "shared_by_tenants", False))
         self.visible = tuple(getattr(meta, "visible", ()))
+        self.administrators = getattr(meta, "administrators", None)
         self.protected = getattr(meta, "protected", None)
         self.on_delete = getattr(meta, "on_delete", None)
         self.on_deactivate = getattr(meta, "on_deactivate", None)

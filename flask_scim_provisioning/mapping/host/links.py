@@ -43,6 +43,8 @@ class Link:
     ``local`` marks a row that the host had before and that no identity provider has written yet: it
     got its id because it was answered. It is false for who was disabled by the host when an
     identity provider took them over.
+    ``deactivated`` says since when a directory wants somebody to be inactive. Who is inactive
+    without it was deactivated by the portal itself.
 
     :cvar watch: what sees the host's own changes of these rows. ``Table.info`` is no place for it:
         migration tools render what they find there.
@@ -59,6 +61,7 @@ class Link:
     others: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
     signed_out: Mapped[datetime | None] = mapped_column(instant(), default=None)
     local: Mapped[bool | None] = mapped_column(sa.Boolean(), default=None)
+    deactivated: Mapped[datetime | None] = mapped_column(instant(), default=None)
 
 
 def key_names(mapper: Mapper[Any]) -> tuple[str, ...]:
