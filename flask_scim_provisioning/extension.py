@@ -13,7 +13,7 @@ from flask import Flask, g
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Session, object_session, scoped_session
 
-from . import api, cli_leavers, console
+from . import api, cli, console
 from .mapping import GroupSchema, ResourceMapping, UserSchema
 from .mapping.access.host_writes import touch
 from .mapping.assembly import assemble
@@ -140,7 +140,7 @@ class Provisioning:
         app.register_blueprint(
             console.create_blueprint(), url_prefix=settings["SCIM_CONSOLE_PREFIX"]
         )
-        app.cli.add_command(cli_leavers.scim)
+        app.cli.add_command(cli.scim)
         if admin_required is None:
             logger.warning(
                 "Nobody can open the Provisioning pages of %s: pass init_app an admin_required "

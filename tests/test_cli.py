@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_scim_provisioning import cli
+from flask_scim_provisioning.cli import watching
 from flask_scim_provisioning.models import utcnow
 from flask_scim_provisioning.scim.errors import ScimError
 from flask_scim_provisioning.services.tokens import TokenSecret, authenticate, list_tokens
@@ -240,7 +240,7 @@ def test_activity_follows_what_happens(flask_scim, portal, monkeypatch) -> None:
             raise KeyboardInterrupt
         portal.client.post("/Users", {"userName": name})
 
-    monkeypatch.setattr(cli.time, "sleep", sleep)
+    monkeypatch.setattr(watching.time, "sleep", sleep)
     lines = flask_scim("activity", "--follow", code=1).splitlines()
     assert [line.split()[-1] for line in lines if "user.created" in line] == ["ada", "bob"]
     assert sum("integration.created" in line for line in lines) == 1

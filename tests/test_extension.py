@@ -186,6 +186,8 @@ def test_migrations_see_every_table(db, provisioning) -> None:
         "scim_activity",
         "scim_refusal",
         "scim_conflict",
+        "scim_offboarding",
+        "scim_brake",
         "scim_user_link",
         "scim_group_link",
     }

@@ -6,21 +6,30 @@ from collections.abc import Sequence
 
 import click
 
-from .cli import _ACTOR, _as_json, _find, _integration, _print_json, _print_table, _tenant, scim
-from .services import brake, offboarding, people
-from .services.offboarding import Record
-from .state import current_provisioning
+from ..services import brake, offboarding, people
+from ..services.offboarding import Record
+from ..state import current_provisioning
+from .base import (
+    ACTOR,
+    as_json_option,
+    find_integration,
+    integration_argument,
+    print_json,
+    print_table,
+    scim,
+    tenant_option,
+)
 
-__all__ = ["due", "held", "reject", "release", "scim", "show_offboarding"]
+__all__: list[str] = []  # a command is found in its group
 
 
 @scim.command(name="offboarding")
 @click.argument("integration", metavar="ID|NAME", required=False)
-@_tenant
+@tenant_option
 @click.option("--about", help="Only this person, by user name or SCIM id.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--before", type=int, help="Only records with a smaller id, for older pages.")
-@_as_json
+@as_json_option
 def show_offboarding(
     integration: str | None,
     tenant: str | None,
@@ -31,7 +40,7 @@ def show_offboarding(
 ) -> None:
     """Show what became of everybody who left, the newest first, for those who have to prove it."""
     state = current_provisioning
-    view = None if integration is None else _find(integration, tenant)
+    view = None if integration is None else find_integration(integration, tenant)
     page = offboarding.page(
         state.session,
         state.models,
@@ -43,27 +52,27 @@ def show_offboarding(
     )
     rows = [each.as_json() for each in page.records]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
         columns = ("id", "resource_name", "kind", "received", "blocked", "due", "returned")
-        _print_table(rows, columns)
+        print_table(rows, columns)
     else:
         click.echo("Nobody has left.")
 
 
 @scim.command()
-@_integration
-@_tenant
-@_as_json
+@integration_argument
+@tenant_option
+@as_json_option
 def held(integration: str, tenant: str | None, as_json: bool) -> None:
     """Show what the brake holds; exit 1 if somebody waits for a decision."""
-    state, view = current_provisioning, _find(integration, tenant)
+    state, view = current_provisioning, find_integration(integration, tenant)
     found = offboarding.held(state.session, state.models, view.id)
     rows = [each.as_json() for each in found]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
-        _print_table(rows, ("id", "resource_name", "kind", "received", "decision", "trouble"))
+        print_table(rows, ("id", "resource_name", "kind", "received", "decision", "trouble"))
     else:
         click.echo("Nothing is held.")
     if any(each.decision is None for each in found):
@@ -75,11 +84,11 @@ _every = click.option("--all", "every", is_flag=True, help="All that wait.")
 
 
 @scim.command()
-@_integration
+@integration_argument
 @_records
 @_every
-@_tenant
-@_as_json
+@tenant_option
+@as_json_option
 def release(
     integration: str, records: Sequence[int], every: bool, tenant: str | None, as_json: bool
 ) -> None:
@@ -88,11 +97,11 @@ def release(
 
 
 @scim.command()
-@_integration
+@integration_argument
 @_records
 @_every
-@_tenant
-@_as_json
+@tenant_option
+@as_json_option
 def reject(
     integration: str, records: Sequence[int], every: bool, tenant: str | None, as_json: bool
 ) -> None:
@@ -110,7 +119,7 @@ def _decide(
 ) -> None:
     if every is bool(records):
         raise click.UsageError("Name the records, or give --all.")
-    state, view = current_provisioning, _find(integration, tenant)
+    state, view = current_provisioning, find_integration(integration, tenant)
     decided: Sequence[Record] = brake.decide(
         state.session,
         state.models,
@@ -118,17 +127,17 @@ def _decide(
         view.id,
         decision=decision,
         ids=None if every else records,
-        actor=_ACTOR,
+        actor=ACTOR,
     )
     if as_json:
-        _print_json({decision: [each.id for each in decided]})
+        print_json({decision: [each.id for each in decided]})
     else:
         click.echo(f"{len(decided)} {decision}.")
 
 
 @scim.command()
-@_tenant
-@_as_json
+@tenant_option
+@as_json_option
 def due(tenant: str | None, as_json: bool) -> None:
     """Forget or delete the accounts whose grace period is over; for cron, once a day.
 
@@ -138,7 +147,7 @@ def due(tenant: str | None, as_json: bool) -> None:
     with state.sessions.in_place():
         found = people.run_due(state.session, state.models, state.mappings["Users"], tenant=tenant)
     if as_json:
-        _print_json({"done": found.done, "left": found.left, "failed": dict(found.failed)})
+        print_json({"done": found.done, "left": found.left, "failed": dict(found.failed)})
     else:
         click.echo(f"{found.done} done, {len(found.failed)} failed.")
         for who, reason in found.failed.items():

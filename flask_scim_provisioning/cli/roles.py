@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import click
-from flask.cli import with_appcontext
 
-from .models import TENANT
-from .services import roles
-from .services.permissions import SCIM_PROVISIONER
-from .state import current_provisioning
+from ..models import TENANT
+from ..services import roles
+from ..services.permissions import SCIM_PROVISIONER
+from ..state import current_provisioning
+from .base import ACTOR, as_json_option, print_json, scim
 
-__all__ = ["role"]
+__all__: list[str] = []  # a command is found in its group
 
 
-@click.command()
+@scim.command()
 @click.option("--tenant", default=TENANT, show_default=True, help="Whose role it is.")
 @click.option("--name", default=SCIM_PROVISIONER, show_default=True, help="Of the role.")
 @click.option(
@@ -31,8 +30,7 @@ __all__ = ["role"]
     metavar="RESOURCE:VERB",
     help="Take a permission from it, such as BINDINGS:DELETE; may be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@with_appcontext
+@as_json_option
 def role(tenant: str, name: str, grant: Sequence[str], deny: Sequence[str], as_json: bool) -> None:
     """Show what the integrations of a tenant may do, or narrow or widen it."""
     state = current_provisioning
@@ -44,12 +42,12 @@ def role(tenant: str, name: str, grant: Sequence[str], deny: Sequence[str], as_j
             grant=grant,
             deny=deny,
             name=name,
-            actor="flask scim",
+            actor=ACTOR,
         )
     else:
         found = roles.get_role(state.session, state.models, tenant, name)
     if as_json:
-        click.echo(json.dumps({"tenant": tenant, "name": name, "permissions": found}, indent=2))
+        print_json({"tenant": tenant, "name": name, "permissions": found})
         return
     for kind, verbs in found.items():
         click.echo(f"{kind + ':':<10} {', '.join(verb.lower() for verb in verbs) or 'nothing'}")
