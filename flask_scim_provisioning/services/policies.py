@@ -231,14 +231,14 @@ class Policies:
     may_reenable: str = _policy(
         "known",
         Choice(
-            "Whom the portal has deactivated itself",
+            "People whom the portal has deactivated itself",
             "Says whether this directory may activate people whom the portal has deactivated, and "
             "not a directory.",
             MappingProxyType(
                 {
-                    "never": "They stay inactive",
-                    "known": "Whom it knows already, when it says so",
-                    "always": "Also whom it takes over",
+                    "never": "stay inactive, whatever it says",
+                    "known": "are activated when it says so, if they were active when it got them",
+                    "always": "are activated when it says so",
                 }
             ),
         ),
