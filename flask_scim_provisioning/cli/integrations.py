@@ -350,7 +350,7 @@ def adopt(
         line = f"{report.summary('would be linked' if dry_run else 'linked')}, by {by}."
     else:
         told = adoption.count_unlinked(session, users, view)
-        line = f"No directory has {told['unlinked']:,} of {told['people']:,} people."
+        line = f"{told['unlinked']:,} of {told['people']:,} people aren't known to any directory."
     if as_json:
         return print_json(told)
     click.echo(line)

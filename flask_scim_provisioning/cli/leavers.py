@@ -57,7 +57,7 @@ def show_offboarding(
         columns = ("id", "resource_name", "kind", "received", "blocked", "due", "returned")
         print_table(rows, columns)
     else:
-        click.echo("Nobody has left.")
+        click.echo("Nobody has left." if about is None else f"Nobody who left is called {about}.")
 
 
 @scim.command()

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..scim.attributes import ResourceType
-from ..scim.errors import InvalidSyntax, ScimError, shown
+from ..scim.errors import AccountRefused, DecisionWaits, InvalidSyntax, ScimError, shown
 from ..scim.filters import Filter
 from ..scim.patch import Operation
 from . import filters, operations, values
@@ -137,7 +137,8 @@ class Dialect:
 
         The detail is all that the logs of Entra and Okta show of an answer.
         """
-        if not self.mapping_page or error.scim_type not in _MAPPED:
+        mends = error.scim_type in _MAPPED and not isinstance(error, DecisionWaits | AccountRefused)
+        if not self.mapping_page or not mends:
             return error.detail
         return f"{error.detail} ({self.mapping_page})"
 

@@ -83,10 +83,12 @@ def check(
     view: Viewpoint,
     leaver: Leaver,
     *,
+    leaves: bool = True,
     vanishes: bool = False,
 ) -> None:
     """Let somebody go, or hold that; called in the transaction that does it, before it does.
 
+    :param leaves: whether the person was active until now.
     :param vanishes: whether the directory won't know the person any more.
     :raises ChangeHeld: when it is held.
     :raises ChangeRejected: when an administrator has rejected it.
@@ -94,7 +96,7 @@ def check(
     _check(
         scope,
         leaver,
-        _Number(1, int(vanishes)),
+        _Number(int(leaves), int(vanishes)),
         "people",
         lambda at_most: _people(scope, mapping, view, at_most) - int(vanishes),
     )
@@ -250,15 +252,20 @@ def _reason(policies: Policies, total: int) -> str:
 
 def _people(scope: Scope, mapping: ResourceMapping, view: Viewpoint, at_most: int) -> int:
     """Count the people whom the directory knows; where it gives no ids, those whom SCIM does."""
-    external, links = scope.models.external_id.__table__, mapping.links
+    external, links, table = scope.models.external_id.__table__, mapping.links, mapping.table
     own = sa.select(external.c.id).where(
         external.c.integration_id == scope.integration_id,
         external.c.resource_type == mapping.table.name,
     )
-    every = sa.select(links.c.id).where(links.c.deleted.is_(None))
+    every = table.linked(links.c.id).where(
+        links.c.id.is_not(None),
+        links.c.deleted.is_(None),
+        links.c.local.is_not(True),
+        *table.boundaries(),
+    )
     for each in (own, every):
         part = each.limit(at_most).subquery()
-        found = view.connection.scalar(sa.select(sa.func.count()).select_from(part))
+        found = view.execute(sa.select(sa.func.count()).select_from(part)).scalar_one()
         if found:
             return int(found)
     return 0

@@ -14,7 +14,7 @@ from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ResourceMapping
 from ..scim.applying import changed_attributes
 from ..scim.attributes import Mutability
-from ..scim.errors import Forbidden, MutabilityError, ResourceNotFound, Uniqueness
+from ..scim.errors import Forbidden, InvalidValue, MutabilityError, ResourceNotFound, Uniqueness
 from ..scim.filters import Filter, leaves
 from ..scim.names import Checked
 from ..scim.patch import Change, Replace, Target
@@ -211,6 +211,10 @@ def save(
 
     :param met: what was decided of somebody who is created and whom the portal had before.
     """
+    if values.get("active", True) is None:
+        raise InvalidValue(
+            "active says whether somebody may sign in, and can't be empty; send true or false."
+        )
     created = met is not None
     if found.local and mapping.resource_type.name == "User":
         met = met or takeover.contact(scope, mapping, view, found, values)

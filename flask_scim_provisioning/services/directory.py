@@ -169,8 +169,8 @@ def create_resource(
     refuse_growth(scope, mapping, values)
     name = values[mapping.lookup_key]
 
-    if mapping.refers(values):
-        # Whom it refers to is looked for by ids; outside the savepoint, which may be rolled back.
+    if mapping.refers(values) or "externalId" in scope.policies.match_people_by:
+        # Who is referred to, or met, is looked for; outside the savepoint, which may be undone.
         scope.work.settle()
 
     def work() -> Outcome:
@@ -191,6 +191,9 @@ def create_resource(
         host_key, resource_id = _create_row(scope, mapping, view, existing, values)
         changes = only_members(mapping, values["members"]) if values.get("members") else ()
         members = set_members(scope, mapping, view, host_key, changes)
+        if members.changed:
+            group = Found(host_key, resource_id, 1, "", "", {}, {mapping.lookup_key: name})
+            leaving.refuse_mass_removal(scope, mapping, view, group, members)
         outcome = Outcome(resource_id, host_key, 1, created=True, members=members)
         record(scope, mapping, action, outcome, name, 201)
         if wants_body:
@@ -223,7 +226,10 @@ def _create_row(
     scope.notes.append(f"existing {mapping.resource_type.name.lower()} of this portal taken over")
     complete = without_placeholders(scope, values)  # who exists has a password already
     with guards.adopting(scope, mapping, view, host_key, complete):
-        return host_key, leaving.take_over(scope, mapping, view, host_key, complete)
+        taken = leaving.take_over(
+            scope, mapping, view, host_key, complete, is_gone=deleted is not None
+        )
+        return host_key, taken
 
 
 def _take_over(

@@ -52,4 +52,6 @@ class RoleNotFound(IntegrationError):
     """The tenant has no such role."""
 
     def __init__(self) -> None:
-        super().__init__("The tenant has no such role; creating an integration makes it.")
+        super().__init__(
+            "There is no such role; a tenant's first integration makes SCIMProvisioner."
+        )

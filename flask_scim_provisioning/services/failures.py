@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ..mapping.resources import ResourceMapping
 from ..models import REFUSED, Models
-from .activity import READS, Attention
+from .activity import READS, Action, Attention
 from .work import rowcount
 
 __all__ = [
@@ -187,7 +187,9 @@ def _is_normal(row: Any) -> bool:
     """
     if (row.cause or "").partition("-")[0] in ("DecisionWaits", "AccountRefused"):
         return True
-    return bool(row.status == 404 and row.action in READS and row.resource_type is not None)
+    # Who is deleted and isn't there is as the client wants it (RFC 9110 section 9.2.2).
+    asked = row.action in READS or row.action in (Action.USER_DELETED, Action.GROUP_DELETED)
+    return bool(row.status == 404 and asked and row.resource_type is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,10 +407,12 @@ def _keys(
     keys: dict[str, Any] = {}
     for mapping in mappings.values():
         links = mapping.links
-        statement = sa.select(links.c.id, links.c.host_id).where(
+        key = mapping.table.link_key
+        statement = sa.select(links.c.id, *key.columns).where(
             links.c.id.in_(sorted(ids)), links.c.deleted.is_(None)
         )
-        keys |= {row.id: row.host_id for row in session.execute(statement)}
+        read = key.reader(1)
+        keys |= {row.id: read(row) for row in session.execute(statement)}
     return keys
 
 

@@ -175,7 +175,8 @@ def changing(
     :raises DisabledByPortal: when the portal has deactivated somebody who would be active again.
     """
     host_key = found.host_key
-    if not decided:
+    # What nobody can decide about is that who is protected is locked out, or signs in otherwise.
+    if not decided or changed.get(ACTIVE) is False or changed.get("password"):
         refuse_protected(scope, mapping, host_key)
     people = _Administrators(scope, _users(mapping), view)
     if mapping.table.name == "User":
@@ -211,7 +212,8 @@ def deleting(
     if mapping.table.name == "User":
         people.see([host_key])
     elif binding is not None:
-        if _rests_on_groups(people.mapping):
+        in_rows = any(members.store.in_members_row for members in binding.kinds)
+        if in_rows or _rests_on_groups(people.mapping):
             people.see_members(binding, host_key)
         for members in binding.kinds:
             other = _mapping_of(mapping, members)
@@ -315,6 +317,14 @@ class MembershipGuard:
             self._people.see(keys)
         elif self._mapping.members is not None:
             self._people.see_members(self._mapping.members, self._group)
+
+    def check_left(self, scope: Scope, groups: Collection[HostKey]) -> None:
+        """Look at the groups whose members have come here.
+
+        :raises Protected: when one of them is protected.
+        """
+        for key in groups:
+            refuse_protected(scope, self._mapping, key)
 
     def check(self) -> None:
         """Look at what became of them, as ``_Administrators.check`` does."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from ..dialects.notes import leave
 from ..mapping.access import writing
 from ..mapping.access.hooks import HookFailed
 from ..mapping.access.reading import Found
@@ -72,11 +73,22 @@ def leaving_of(policies: Policies, mapping: ResourceMapping, *, deleting: bool) 
 def require_permission(scope: Scope, mapping: ResourceMapping, *, deleting: bool) -> Leaving:
     """Return what becomes of somebody, if the role allows it.
 
-    :raises Forbidden: when accounts are to be deleted, at once or later, and the role doesn't let.
+    Who is to be deleted and may only be deactivated is deactivated: the leaver is out in any case.
+
+    :raises Forbidden: when the role doesn't allow what a DELETE asks for.
     """
     leaving = leaving_of(scope.policies, mapping, deleting=deleting)
     kind = "GROUPS" if mapping.table.name == "Group" else "USERS"
     deletes = "delete" in (leaving.now, leaving.later)
+    by_policy = kind == "USERS" and scope.policies.leavers == "delete"
+    if deletes and by_policy and f"{kind}:DELETE" not in scope.permissions:
+        deletes = False
+        leaving = Leaving("unlink" if deleting else "deactivate", None, leaving.groups)
+        leave(
+            scope.notes,
+            "the account is kept: the integration's role lacks the permission USERS: delete, "
+            "which `flask scim role` grants",
+        )
     permissions.require(scope, kind, "DELETE" if deletes else "UPDATE")
     return leaving
 
@@ -106,7 +118,6 @@ def begin(
     """Let the block deactivate somebody, if it does; nobody is asked about other changes.
 
     :raises ChangeHeld: when the brake holds it.
-    :raises Forbidden: when the account would be deleted, and the role doesn't allow that.
     """
     if changed.get(ACTIVE) is not False:
         yield
@@ -125,13 +136,18 @@ def refuse_mass_removal(
     found: Found,
     change: MembershipChange,
 ) -> None:
-    """Hold what has removed too many members from a group.
+    """Hold what has removed too many members from a group, or moved them to this one.
 
     :raises ChangeHeld: when the brake holds it.
     """
-    if mapping.members is not None and change.users.removed:
-        group = _leaver(mapping, found, "removed")
-        if brake.check_members(scope, mapping, view, group, change):
+    if mapping.members is None:
+        return
+    left = {(found.id, found.host_key): change}
+    left |= {(left_id, key): change.moved[key] for left_id, key in change.left.items()}
+    for (resource_id, host_key), gone in left.items():
+        name = found.flat.get(mapping.lookup_key) if host_key == found.host_key else None
+        group = Leaver("removed", resource_id, name, host_key)
+        if gone.users.removed and brake.check_members(scope, mapping, view, group, gone):
             offboarding.forget_open(scope, group)
 
 
@@ -147,12 +163,12 @@ def finish(
     :param active: whether the person was active, and is now; None where that didn't change.
     :returns: whether the directory doesn't know the account any more.
     """
-    if active is None:
+    if active is None or active[1] is None:
         return False
     if active[1]:
         offboarding.came_back(scope, found.host_key)
         return False
-    leaving = leaving_of(scope.policies, mapping, deleting=False)
+    leaving = require_permission(scope, mapping, deleting=False)
     leaver, groups_left = _leaver(mapping, found, "deactivated"), None
     ends = leaving.now != "deactivate"
     if leaving.groups or leaving.now == "delete":
@@ -190,7 +206,8 @@ def delete(
     leaver = _leaver(mapping, found, "deleted")
     is_person = mapping.table.name != "Group"
     if is_person:
-        brake.check(scope, mapping, view, leaver, vanishes=True)
+        leaves = found.flat.get(ACTIVE) is not False  # else it was counted when they did
+        brake.check(scope, mapping, view, leaver, leaves=leaves, vanishes=True)
     with attempt(leaver):
         writing.delete_resource(
             mapping,
@@ -229,9 +246,12 @@ def take_over(
     view: Viewpoint,
     host_key: HostKey,
     values: Mapping[str, Any],
+    *,
+    is_gone: bool,
 ) -> str:
     """Take over a row of the portal's, and return its id: somebody comes back, or leaves by it.
 
+    :param is_gone: whether a directory had deleted them over SCIM.
     :raises ChangeHeld: when it would deactivate somebody, and the brake holds it.
     """
     if mapping.table.name == "Group" or values.get(ACTIVE) is not False:
@@ -239,7 +259,9 @@ def take_over(
         if mapping.table.name != "Group":
             offboarding.came_back(scope, host_key)
         return resource_id
-    leaves = writing.is_active(mapping, scope.session, view, host_key)
+    # Who is gone can only be there again where the portal says itself who is active.
+    may_be_active = not is_gone or (mapping.state is not None and bool(mapping.state.expressions))
+    leaves = may_be_active and writing.is_active(mapping, scope.session, view, host_key)
     # Nobody knows it by an id yet.
     known_as = offboarding.key_text(host_key) or ""
     leaver = Leaver("deactivated", known_as, values.get(mapping.lookup_key), host_key)

@@ -126,6 +126,7 @@ def change_members(
                     "another."
                 )
     editor.carry_out()
+    guard.check_left(scope, outcome.moved)
     guard.check()
     _require(scope, changes, outcome)
     if outcome.moved:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..mapping.host.keys import HostKey
@@ -24,7 +25,7 @@ from ..scim.errors import ScimError
 from .folding import counting_insert, fold_of
 from .redaction import redact_text, storable_text
 from .scope import Scope
-from .work import rowcount, run_transaction
+from .work import ends_transaction, rowcount, run_transaction, savepoint
 
 __all__ = [
     "Leaver",
@@ -195,7 +196,8 @@ _NEWEST_HELD = (*_NEWEST, "held")
 def note_trouble(scope: Scope, error: ScimError) -> None:
     """Count a request that couldn't let somebody go, after its rollback; one row for each person.
 
-    It never raises; the error says itself whom it is about, where it is about anybody.
+    The error says itself whom it is about, where it is about anybody. It raises only where the
+    transaction of a bulk request is lost.
     """
     leaver: Leaver | None = getattr(error, "leaver", None)
     if leaver is None:
@@ -221,7 +223,16 @@ def note_trouble(scope: Scope, error: ScimError) -> None:
     newest = _NEWEST_HELD if held else _NEWEST
     backend = scope.session.get_bind().dialect.name
     statement = counting_insert(scope.models.offboarding.__table__, backend, newest)
-    scope.work.log_failure(scope.session, statement, row)
+    if not scope.work.is_shared:
+        scope.work.log_failure(scope.session, statement, row)
+        return
+    # What follows in the same transaction has to see it.
+    try:
+        with savepoint(scope.session):
+            scope.session.connection().execute(statement, row)
+    except SQLAlchemyError as failure:
+        if ends_transaction(failure):
+            raise
 
 
 def forget_open(scope: Scope, leaver: Leaver) -> None:

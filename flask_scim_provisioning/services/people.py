@@ -13,18 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..dialects import DIALECTS, Generic
 from ..mapping.access import reading, writing
 from ..mapping.access.hooks import was_active
-from ..mapping.access.reading import Found, Unsettled
+from ..mapping.access.reading import Found
 from ..mapping.bindings.base import Unit
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ACTIVE, ResourceMapping
 from ..models import Models, utcnow
-from ..scim.errors import Forbidden, ScimError
+from ..scim.errors import Forbidden, LastAdministrator, ScimError
 from ..scim.projection import Projection
 from . import activity, guards, offboarding
 from .activity import Action, record_administration
@@ -46,7 +45,7 @@ _AT_ONCE = 200
 
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
-        "keep": "keep them as they are",
+        "keep": "keep them as they are; another directory finds them, and creates none anew",
         "detach": "forget that a directory knows them, so that another one takes them over",
         "deactivate": "deactivate them, so that nobody of them can sign in any more",
     }
@@ -126,9 +125,11 @@ def _attempt(
 ) -> bool | None:
     try:
         return run_transaction(scope.session, work)
+    except LastAdministrator:
+        return False  # somebody has to be able to sign in
     except ScimError as error:
         reason = str(error.reason or error.detail)
-    except (SQLAlchemyError, Unsettled) as error:
+    except Exception as error:  # whatever the host's listeners raise concerns this person alone
         reason = kind_of_error(error)
     logger.warning("Nothing became of an account that was to go: %s", reason)
     failed[name or str(len(failed))] = reason

@@ -158,7 +158,7 @@ class Policies:
     brake_least: int | None = _policy(
         50,
         Number(
-            "Brake: hold no fewer than",
+            "Brake: never hold up to",
             "However large a part of the people or of the group they are.",
             "people",
             0,
@@ -274,7 +274,7 @@ class Policies:
             try:
                 kept[name] = POLICIES[name].read(value)
             except ValueError as error:
-                raise IntegrationInvalid(name, str(error)) from None
+                raise IntegrationInvalid(name, f"{POLICIES[name].title}: {error}") from None
         return cls(**kept)
 
     def document(self) -> dict[str, Any]:

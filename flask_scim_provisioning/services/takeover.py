@@ -24,7 +24,7 @@ from ..mapping.bindings.base import Keeping
 from ..mapping.host.keys import HostKey
 from ..mapping.host.viewpoint import Viewpoint
 from ..mapping.resources import ACTIVE, ResourceMapping
-from ..scim.errors import AccountRefused, DecisionWaits, Uniqueness
+from ..scim.errors import AccountRefused, DecisionWaits, Protected, Uniqueness
 from ..scim.filters import parse_filter
 from ..scim.projection import Projection
 from . import conflicts
@@ -204,11 +204,13 @@ def _met(
     """Return what the policy says of whom a request meets.
 
     :raises DecisionWaits: when an administrator has to decide.
+    :raises Protected: when who is protected would be locked out, or sign in otherwise.
     """
     reason = _reason(mapping, view, found, how)
     refused = values.get(ACTIVE) is False or values.get("password")
-    if refused and reason is Reason.GUARDED and _protected(mapping, view, [found[0].host_key]):
-        return Met(found[0], Decision.LINK)  # which is refused whatever anybody decides
+    if refused and reason is Reason.GUARDED:
+        for sentence in _protected(mapping, view, [found[0].host_key]).values():
+            raise Protected(sentence)  # which nobody can decide otherwise
     if reason is None and how is not None:
         return Met(found[0], how)
     external_id = values.get("externalId")

@@ -266,17 +266,17 @@ def test_each_entry_has_an_address_of_its_own(admin: Admin):
 
 def test_activity_is_searched_across_integrations(admin: Admin):
     other, _ = admin.portal.connect("Other")
-    admin.portal.client.post("/Users", {"userName": "ada"})
+    admin.portal.client.post("/Users", {"userName": "amy"})
     other.post("/Users", {"userName": "bob"})
     text = text_of(admin.get("/activity"))
-    assert "Created ada Entra ID" in text
+    assert "Created amy Entra ID" in text
     assert "Created bob Other" in text
     text = text_of(admin.get("/activity?q=bob"))
     assert "Created bob" in text
-    assert "Created ada" not in text
+    assert "Created amy" not in text
     text = text_of(admin.get("/activity?action=user.created"))
     assert "Integration created by" not in text
-    assert "Created ada" in text
+    assert "Created amy" in text
     admin.change_state(tenant=lambda: "elsewhere")
     assert "Created" not in text_of(admin.get("/activity?action=user.created")).partition("Done")[2]
 

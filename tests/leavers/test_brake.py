@@ -195,3 +195,54 @@ def test_integrations_are_braked_apart(braked: Directory) -> None:
         braked.off(name)
     other, _ = braked.portal.connect("Other")
     assert other.patch(braked.paths["p05"], [OFF]).status_code < 300
+
+
+def test_who_is_moved_away_has_left(braked: Directory) -> None:
+    """A group that is taken over with other members loses those whom it had."""
+    path = braked.group("all", people(10))
+    ids = {each["value"] for each in braked.client.get(path).json["members"]}
+    body = {"displayName": "all", "members": [{"value": sorted(ids)[0]}]}
+    with braked.portal.engine.begin() as connection:
+        links = braked.portal.app.extensions["scim_provisioning"].mappings["Groups"].links
+        connection.execute(links.delete())
+    assert braked.client.post("/Groups", body).status_code == 503
+    found = braked.client.get("/Groups", filter='displayName eq "all"').json["Resources"]
+    assert braked.members(f"/Groups/{found[0]['id']}") == set(people(10))
+
+
+def test_in_bulk_all_that_follows_waits(braked: Directory) -> None:
+    """Who is created meanwhile makes no room for others to go."""
+    off = [
+        {"method": "PATCH", "path": braked.paths[name], "data": {"Operations": [OFF]}}
+        for name in people(4)
+    ]
+    new = [
+        {
+            "method": "POST",
+            "path": "/Users",
+            "bulkId": str(number),
+            "data": {"userName": f"new{number}", "externalId": f"new{number}"},
+        }
+        for number in range(30)
+    ]
+    body = {"schemas": [BULK], "Operations": [*off[:3], *new, off[3]]}
+    answer = braked.client.post("/Bulk", body).json["Operations"]
+    found = {each.get("location", "").rpartition("/")[2]: each["status"] for each in answer}
+    wanted = [found[path.rpartition("/")[2]] for path in map(braked.paths.get, people(4))]
+    assert wanted == ["200", "200", "503", "503"]
+    assert gone(braked) == people(2)
+
+
+def test_a_bulk_request_that_fails_first_leaves_one_record(directory: Directory) -> None:
+    directory.create("ada")
+    off = {"method": "PATCH", "path": directory.paths["ada"], "data": {"Operations": [OFF]}}
+    FAULTS.add("ada")
+    try:
+        failed = directory.client.post("/Bulk", {"schemas": [BULK], "Operations": [off]})
+    finally:
+        FAULTS.clear()
+    assert failed.json["Operations"][0]["status"] == "503"
+    done = directory.client.post("/Bulk", {"schemas": [BULK], "Operations": [off]})
+    assert done.json["Operations"][0]["status"] == "200"
+    (record,) = directory.records()
+    assert (record["count"], record["blocked"] is not None) == (1, True)

@@ -267,7 +267,7 @@ def flask_scim(portal: Portal) -> Callable[..., Any]:
 def test_the_command_previews_and_links(portal: Portal, flask_scim: Callable[..., Any]) -> None:
     fill(portal, 5, 1, 1, 1)
     name = portal.integration.name
-    assert "No directory has 5 of 5 people" in flask_scim("adopt", name)
+    assert "5 of 5 people aren't known to any directory" in flask_scim("adopt", name)
     text = "userName,externalId\n" + "".join(f"{name_of(n)},guid-{n}\n" for n in range(5))
     output = flask_scim("adopt", name, "--stdin", "--dry-run", input=text)
     assert "3 would be linked" in output

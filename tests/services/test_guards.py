@@ -366,6 +366,26 @@ def test_who_is_protected_stays_as_they_are(setting: Setting, way: str) -> None:
         refused_or_waits(setting, way, PROTECTED[way], 403, VAULT, "Protected")
 
 
+@pytest.mark.parametrize("decision", ["link", "keep"])
+def test_no_decision_lets_somebody_protected_go(setting: Setting, decision: str) -> None:
+    setting.person("vault", first_name="V", known=False)
+    setting.name = "vault"
+    assert creating()(setting)[0] == 409
+    portal = setting.portal
+    decisions = portal.models.db.metadata.tables["scim_conflict"]
+    with portal.engine.begin() as connection:
+        connection.execute(
+            sa.update(decisions).values(decision=decision, decided_by="ada", decided_at=utcnow())
+        )
+    ways = [creating(active=False), patching(OFF)]
+    if decision == "link":  # who keeps the profile keeps the password
+        ways.append(creating(password="s3cret!"))
+    for send in ways:
+        status, detail = send(setting)
+        assert (status, detail) == (403, VAULT)
+    assert portal.user("vault").is_active
+
+
 def test_what_changes_nothing_of_who_is_protected_is_answered(setting: Setting) -> None:
     setting.person("vault", first_name="V")
     setting.name = "vault"
