@@ -180,12 +180,23 @@ def open_failures(
     return _grouped(unsolved, many)
 
 
+_GUARDS = frozenset({"LastAdministrator", "Protected", "PrivilegeRefused", "DisabledByPortal"})
+"""The kinds of refusals that stand until somebody in the portal or the directory does something."""
+
+_GUARDED_WINDOW = timedelta(days=7)
+"""Directories repeat what was refused with each cycle; what isn't repeated so long is given up."""
+
+
+def _kind(row: Any) -> str:
+    return str(row.cause or "").partition("-")[0]
+
+
 def _is_normal(row: Any) -> bool:
     """Say whether a client asks so in the course of its work: "do you know this one?".
 
     What waits for a decision, or was decided so, is told by the inbox.
     """
-    if (row.cause or "").partition("-")[0] in ("DecisionWaits", "AccountRefused"):
+    if _kind(row) in ("DecisionWaits", "AccountRefused"):
         return True
     # Who is deleted and isn't there is as the client wants it (RFC 9110 section 9.2.2).
     asked = row.action in READS or row.action in (Action.USER_DELETED, Action.GROUP_DELETED)
@@ -249,6 +260,9 @@ class _Successes:
             return True
         if row.action in READS:
             return bool(failed < now - READ_WINDOW)
+        if _kind(row) in _GUARDS:
+            # That something else of the person could be changed mends nothing.
+            return bool(failed < now - _GUARDED_WINDOW)
         subjects = (row.resource_id, row.resource_name)
         done = [self.latest.get((owner, each)) for each in subjects if each]
         return any(at is not None and at > failed for at in done)

@@ -709,3 +709,16 @@ def test_whose_own_row_names_the_team_isnt_moved(database: str) -> None:
         assert portal.user("vault").crew_id == red.id
     finally:
         portal.close()
+
+
+def test_another_change_of_the_person_solves_nothing(setting: Setting) -> None:
+    """The directory goes on wanting the last administrator out, until somebody does something."""
+    setting.person("root", level="admin")
+    setting.name = "root"
+    refused(setting, patching(OFF), 409, LAST, "LastAdministrator")
+    assert setting.patch(setting.user(), replace("name.givenName", "R"))[0] == 200
+    portal = setting.portal
+    state = portal.app.extensions["scim_provisioning"]
+    view = integrations.get_integration(portal.session, state.models, "main", portal.integration.id)
+    found = health.assess_one(portal.session, state.models, state.mappings, view)
+    assert LAST in found.reason
