@@ -74,10 +74,11 @@ def decide(integration_id: str) -> ResponseReturnValue:
     """Release or reject what the brake holds: those that are ticked, or all that wait."""
     ActionForm().require_valid()
     session, models, tenant = caller()
+    view = integrations.get_integration(session, models, tenant, integration_id)
     decision = request.form.get("decision", "")
     ticked = request.form.getlist("record", type=int)
     every = request.form.get("which") == "all"
-    target = redirect(url_for("scim_console.show_leavers", integration_id=integration_id), 303)
+    target = redirect(url_for("scim_console.show_leavers", integration_id=view.id), 303)
     if not every and not ticked:
         flash("Tick somebody first.", "error")
         return target
@@ -86,7 +87,7 @@ def decide(integration_id: str) -> ResponseReturnValue:
             session,
             models,
             tenant,
-            integration_id,
+            view.id,
             decision=decision,
             ids=None if every else ticked,
             actor=acting_administrator(),

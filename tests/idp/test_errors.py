@@ -18,6 +18,8 @@ FLOORS = ("scim", "dialects", "mapping", "services", "api")
 # What is raised below the web, and never answers a SCIM request.
 ELSEWHERE = {
     "AssertionError": "Python says that a case was forgotten.",
+    "ChangeHeld": "A TemporarilyUnavailable of the brake, answered as one.",
+    "ChangeRejected": "A Forbidden of the brake, answered as one.",
     "DatabaseUnavailable": "A TemporarilyUnavailable of the use cases, answered as one.",
     "IntegrationInvalid": "A form of the console, or a command, says it.",
     "IntegrationNameTaken": "A form of the console, or a command, says it.",

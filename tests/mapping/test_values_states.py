@@ -75,6 +75,12 @@ def portal(database: str) -> Iterator[Portal]:
     """The portal with one person in each state."""
     with opened(database, portal_of_states()) as made:
         made.add(*(made.models.User(login=each.value, status=each) for each in Status))
+        table = made.app.extensions["scim_provisioning"].mappings["Users"].table
+        with made.engine.begin() as connection:
+            keys = list(connection.scalars(sa.select(made.models.User.id)))
+            table.make_links(connection, keys)
+            # A directory has them already: who is disabled when it gets them stays so.
+            connection.execute(sa.update(table.links).values(local=None))
         yield made
 
 
