@@ -193,6 +193,8 @@ class ModelDirectory:
         values: Mapping[str, Any],
         changes: Sequence[tuple[str, Any]] | None,
     ) -> None:
+        if "active" in values and values["active"] is None:
+            raise Refused(400, "invalidValue")
         before = self.flat(kind, entry)
         changed = {k: v for k, v in values.items() if (before.get(k) or None) != (v or None)}
         if values.get("active") is False and before.get("active") is not False:
@@ -201,8 +203,6 @@ class ModelDirectory:
         holder = None if name is None else self._holder(kind, name)
         if holder is not None and holder is not entry:
             raise Refused(409, "uniqueness")
-        if "active" in values and values["active"] is None:
-            raise Refused(400, "invalidValue")
         members = set(entry.members)
         for op, ids in changes or ():
             if op == "remove":

@@ -87,7 +87,8 @@ class MembersOfAKind:
         boundaries += self.store.of_member
         if shown or boundaries:
             # Before version 2.0.22, SQLAlchemy keeps to a host's criteria only on the left side.
-            select = select.select_from(target.model)
+            # And what makes a row one of a class it only asks for a class that is selected.
+            select = select.add_columns(target.key.columns[0]).select_from(target.model)
             select = select.join(self._pairs, target.key.same(self._member))
         else:
             select = select.select_from(self._pairs)
