@@ -145,7 +145,7 @@ class Policies:
         ),
     )
     brake_percent: int | None = _policy(
-        20,
+        50,
         Number(
             "Brake: hold what is more than",
             "Of the people whom this directory knows, deactivated or deleted within an hour. An "
@@ -156,7 +156,7 @@ class Policies:
         ),
     )
     brake_least: int | None = _policy(
-        50,
+        100,
         Number(
             "Brake: never hold up to",
             "However large a part of the people or of the group they are.",

@@ -127,7 +127,7 @@ def test_repetitions_and_refusals_are_not_counted(braked: Directory) -> None:
 def test_nothing_is_held_below_the_least(directory: Directory) -> None:
     directory.create(*people(10))
     assert all(directory.off(name).status_code < 300 for name in people(10))
-    assert Policies() == Policies(brake_percent=20, brake_least=50, brake_most=None)
+    assert Policies() == Policies(brake_percent=50, brake_least=100, brake_most=None)
 
 
 def test_a_fixed_number_and_no_brake(directory: Directory) -> None:
