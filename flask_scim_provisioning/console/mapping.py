@@ -10,15 +10,14 @@ from typing import Any
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..dialects import DIALECTS, Generic
 from ..mapping.resources import ResourceMapping
 from ..models import utcnow
 from ..scim.limits import Limits
 from ..services import activity, integrations
+from ..services.acting import scope_of
 from ..services.activity import ActivityEntry
 from ..services.coverage import UNCOUNTED, Coverage, coverage_of
 from ..services.integrations import IntegrationView
-from ..services.permissions import flatten_permissions
 from ..services.rehearsal import Rehearsal, rehearse
 from ..services.scope import Scope
 from ..services.work import Immediate
@@ -120,17 +119,10 @@ def _scope(view: IntegrationView) -> Scope:
     """Return what the integration's own requests have, for what an administrator looks at."""
     state = current_provisioning
     settings = state.settings
-    return Scope(
-        session=state.session,
-        models=state.models,
-        tenant=view.tenant,
-        integration_id=view.id,
-        integration_name=view.name,
-        service_account_id=view.service_account_id,
-        permissions=flatten_permissions(view.permissions),
-        policies=view.policies,
-        dialect=DIALECTS.get(view.dialect, DIALECTS[Generic.name]),
-        request_id="try-it",
+    return scope_of(
+        state.session,
+        state.models,
+        view,
         base_url=state.endpoint_url(view.tenant, view.id),
         limits=Limits(settings["SCIM_MAX_VALUES"], settings["SCIM_MAX_STORED_BYTES"]),
         work=Immediate(time.perf_counter() + settings["SCIM_WAIT_SECONDS"]),

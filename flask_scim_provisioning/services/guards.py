@@ -32,6 +32,7 @@ __all__ = [
     "changing",
     "check_new",
     "deleting",
+    "protected_among",
     "refuse_protected",
 ]
 
@@ -109,8 +110,7 @@ class _Administrators:
         now |= self._of_group()
         gained = [key for key in now if key not in self._before]
         changed = gained + [key for key in self._before if key not in now]
-        for reason in _reasons(self.mapping, self.view, changed):
-            raise Protected(reason)
+        _refuse_any(self.mapping, self.view, changed)
         if gained and not may:
             who = "somebody" if len(gained) == 1 else f"{len(gained)} people"
             raise PrivilegeRefused(
@@ -131,16 +131,29 @@ class _Administrators:
             )
 
 
-def _reasons(mapping: ResourceMapping, view: Viewpoint, keys: Collection[HostKey]) -> Iterator[str]:
-    """Yield why people are protected, if they are; they are loaded at once."""
+def protected_among(
+    mapping: ResourceMapping, view: Viewpoint, keys: Collection[HostKey]
+) -> dict[HostKey, str]:
+    """Return those whom the team protects, and why; they are loaded together."""
     protected = mapping.options.protected
     if protected is None:
-        return
+        return {}
+    found: dict[HostKey, str] = {}
     for part in chunks(list(keys)):
-        for entity in rows_by_key(view, mapping.table, part).values():
+        for key, entity in rows_by_key(view, mapping.table, part).items():
             reason = protected(entity)
             if reason:
-                yield str(reason)
+                found[key] = str(reason)
+    return found
+
+
+def _refuse_any(mapping: ResourceMapping, view: Viewpoint, keys: Collection[HostKey]) -> None:
+    """Leave people alone as soon as the team protects one of them.
+
+    :raises Protected: with the team's reason.
+    """
+    for reason in protected_among(mapping, view, keys).values():
+        raise Protected(reason)
 
 
 def refuse_protected(scope: Scope, mapping: ResourceMapping, host_key: HostKey) -> None:
@@ -218,8 +231,7 @@ def deleting(
         for members in binding.kinds:
             other = _mapping_of(mapping, members)
             if members.store.in_members_row and other.options.protected is not None:
-                for reason in _reasons(other, view, members.others(view, host_key, ())):
-                    raise Protected(reason)
+                _refuse_any(other, view, members.others(view, host_key, ()))
     yield
     if mapping.table.name == "User" and was_active:
         _note_state(mapping, view, host_key, active=False)
@@ -309,8 +321,7 @@ class MembershipGuard:
         :raises Protected: when one of them is protected, and their own row would be changed.
         """
         if members.store.in_members_row:
-            for reason in _reasons(_mapping_of(self._mapping, members), self._view, keys):
-                raise Protected(reason)
+            _refuse_any(_mapping_of(self._mapping, members), self._view, keys)
         elif not _rests_on_groups(self._people.mapping):
             return
         if members.kind == "User":

@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from ..dialects import DIALECTS, Generic
 from ..mapping.access import reading, writing
 from ..mapping.access.hooks import was_active
 from ..mapping.access.reading import Found
@@ -26,14 +25,14 @@ from ..models import Models, utcnow
 from ..scim.errors import Forbidden, LastAdministrator, ScimError
 from ..scim.projection import Projection
 from . import activity, guards, offboarding
+from .acting import scope_of
 from .activity import Action, record_administration
 from .changes import view_of
 from .database_errors import kind_of_error
 from .errors import IntegrationInvalid
-from .integration_views import IntegrationView, get_integration, list_integrations
+from .integration_views import get_integration, list_integrations
 from .membership import move_versions_of_groups
 from .offboarding import Leaver
-from .permissions import flatten_permissions
 from .scope import Scope
 from .work import run_transaction
 
@@ -67,23 +66,6 @@ class Done:
     failed: Mapping[str, str]
 
 
-def _scope_of(session: Session, models: Models, view: IntegrationView) -> Scope:
-    """Return the scope of an integration that nobody is calling."""
-    return Scope(
-        session=session,
-        models=models,
-        tenant=view.tenant,
-        integration_id=view.id,
-        integration_name=view.name,
-        service_account_id=view.service_account_id,
-        permissions=flatten_permissions(view.permissions),
-        policies=view.policies,
-        dialect=DIALECTS.get(view.dialect, DIALECTS[Generic.name]),
-        request_id=uuid.uuid4().hex,
-        base_url="",
-    )
-
-
 def run_due(
     session: Session, models: Models, users: ResourceMapping, *, tenant: str | None = None
 ) -> Done:
@@ -109,7 +91,7 @@ def run_due(
         rows = session.execute(statement).all()
         session.rollback()
         for record_id, integration_id, name in rows:
-            scope = _scope_of(session, models, views[integration_id])
+            scope = scope_of(session, models, views[integration_id])
             work = functools.partial(_do, scope, users, record_id)
             outcome = _attempt(scope, work, name or "", failed)
             done += outcome is True
@@ -234,7 +216,7 @@ def let_go(
     failed: dict[str, str] = {}
     work = _deactivate if how == "deactivate" else _detach
     for resource_id in [] if how == "keep" else _known(session, models, users, view.id):
-        scope = _scope_of(session, models, view)
+        scope = scope_of(session, models, view)
         outcome = _attempt(
             scope, functools.partial(work, scope, users, resource_id), resource_id, failed
         )

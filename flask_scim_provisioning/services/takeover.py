@@ -19,7 +19,6 @@ from ..dialects.notes import leave
 from ..mapping.access import reading, standing
 from ..mapping.access.predicates import where
 from ..mapping.access.reading import Found
-from ..mapping.bindings.association_objects import rows_by_key
 from ..mapping.bindings.base import Keeping
 from ..mapping.host.keys import HostKey
 from ..mapping.host.viewpoint import Viewpoint
@@ -29,6 +28,7 @@ from ..scim.filters import parse_filter
 from ..scim.projection import Projection
 from . import conflicts
 from .conflicts import Decided, Decision, Match, Reason, Wanted
+from .guards import protected_among
 from .scope import Scope, transact
 
 __all__ = [
@@ -72,19 +72,7 @@ def guards_of(
     if keys and mapping.administrators is not None:
         administrators = standing.administrators_among(mapping, view, keys)
         found = dict.fromkeys(administrators, "An administrator of the portal.")
-    return found | _protected(mapping, view, keys)
-
-
-def _protected(
-    mapping: ResourceMapping, view: Viewpoint, keys: Sequence[HostKey]
-) -> dict[HostKey, str]:
-    """Return those whom the team protects, and why; they are loaded at once."""
-    protected = mapping.options.protected
-    if protected is None or not keys:
-        return {}
-    people = rows_by_key(view, mapping.table, keys)
-    reasons = {key: protected(entity) for key, entity in people.items()}
-    return {key: str(reason) for key, reason in reasons.items() if reason}
+    return found | protected_among(mapping, view, keys)
 
 
 def taken_name(mapping: ResourceMapping) -> Uniqueness:
@@ -209,7 +197,7 @@ def _met(
     reason = _reason(mapping, view, found, how)
     refused = values.get(ACTIVE) is False or values.get("password")
     if refused and reason is Reason.GUARDED:
-        for sentence in _protected(mapping, view, [found[0].host_key]).values():
+        for sentence in protected_among(mapping, view, [found[0].host_key]).values():
             raise Protected(sentence)  # which nobody can decide otherwise
     if reason is None and how is not None:
         return Met(found[0], how)
